@@ -1,0 +1,1 @@
+"""Removal of identifiers; used by ingest alone."""

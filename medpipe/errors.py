@@ -1,0 +1,66 @@
+"""Every error that medpipe raises on purpose.
+
+Each message names the value, the limit, the file or row, and what to do about it, and never a patient
+identifier: inside ingest a row is named by its number or its pseudonym.
+
+    MedpipeError
+    ├── ParamsError        params.yaml or an argument is wrong
+    ├── SourceError        a source is not where, or not what, it should be
+    ├── UnreadableError    one item of a source cannot be used (it is quarantined, the rest goes on)
+    ├── DataError          the examples cannot be trained on (one class, one patient, failed rules)
+    ├── MissingStageError  an earlier stage has not been run, or was interrupted
+    ├── StorageError       the disk is full or not writable
+    ├── TrackingError      MLflow cannot be reached or lacks what was asked for
+    ├── CertificateError   a certificate is missing, broken, or not for these files
+    └── RequestError       a request to the service that cannot be answered (carries an HTTP status)
+"""
+
+
+class MedpipeError(Exception):
+    """Base of all; its text is written for the person who has to act."""
+
+
+class ParamsError(MedpipeError):
+    """A parameter is unknown, of the wrong type or out of its range."""
+
+
+class SourceError(MedpipeError):
+    """A source is missing, empty, or not laid out as its reader expects."""
+
+
+class UnreadableError(MedpipeError):
+    """One item cannot be used; the reason goes into the quarantine list."""
+
+
+class DataError(MedpipeError):
+    """The data as a whole cannot carry a model."""
+
+
+class MissingStageError(MedpipeError):
+    """The output of an earlier stage is not there or not whole."""
+
+
+class StorageError(MedpipeError):
+    """The disk is full, or a folder cannot be written."""
+
+
+class TrackingError(MedpipeError):
+    """The MLflow store cannot be reached, or lacks a run, a version or an alias."""
+
+
+class CertificateError(MedpipeError):
+    """A certificate is missing, forged, or names other files than those at hand."""
+
+
+class RequestError(MedpipeError):
+    """A request that cannot be answered.
+
+    Parameters
+    ----------
+    message : what was wrong and what to send instead
+    status : the HTTP status, 400…499
+    """
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status

@@ -1,0 +1,1 @@
+"""File formats: DICOM, PNG, JPEG."""

@@ -1,0 +1,105 @@
+"""Where everything lies. No other module spells a path of the project.
+
+data/<workload>/source/     the invented sample (never versioned)
+data/<workload>/raw/        de-identified parts                       ingest
+reports/<workload>/validate/  rules and what they found               validate
+data/<workload>/ready/      encoded arrays, state, split receipt      preprocess
+models/<workload>/weights/  weights, history, run                     train
+models/<workload>/onnx/     what is served, and its parity            export
+reports/<workload>/evaluate/  report, plots, page                     evaluate
+.medpipe/                   this machine's own: keys, MLflow, Prefect, champions, checkpoints
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Home:
+    """What belongs to the project on this machine and is never committed."""
+
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / ".medpipe"
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    @property
+    def tracking_database(self) -> Path:
+        return self.folder / "mlflow.db"
+
+    @property
+    def tracking_artifacts(self) -> Path:
+        return self.folder / "mlartifacts"
+
+    @property
+    def champions(self) -> Path:
+        return self.folder / "champions"
+
+    @property
+    def bentos(self) -> Path:
+        return self.folder / "bentoml"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of one workload in the project at `root`."""
+
+    root: Path
+    workload: str
+
+    @property
+    def home(self) -> Home:
+        return Home(self.root)
+
+    @property
+    def source(self) -> Path:
+        return self.root / "data" / self.workload / "source"
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "data" / self.workload / "raw"
+
+    @property
+    def validation(self) -> Path:
+        return self.root / "reports" / self.workload / "validate"
+
+    @property
+    def ready(self) -> Path:
+        return self.root / "data" / self.workload / "ready"
+
+    @property
+    def weights(self) -> Path:
+        return self.root / "models" / self.workload / "weights"
+
+    @property
+    def onnx(self) -> Path:
+        return self.root / "models" / self.workload / "onnx"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.root / "reports" / self.workload / "evaluate"
+
+    @property
+    def report(self) -> Path:
+        return self.evaluation / "report.json"
+
+    @property
+    def quarantine(self) -> Path:
+        """What ingest refused, for the eyes of this machine: it may name files."""
+        return self.home.folder / "quarantine" / f"{self.workload}.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.home.folder / "checkpoints" / self.workload
+
+    @property
+    def champion(self) -> Path:
+        """The promoted model, as the service loads it."""
+        return self.home.champions / self.workload

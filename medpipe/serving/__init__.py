@@ -1,0 +1,1 @@
+"""What the service needs, and nothing of the training side."""

@@ -1,0 +1,38 @@
+"""The stages, and the one door to them for the command line and DVC."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from medpipe import config, workloads
+from medpipe.errors import ParamsError
+from medpipe.paths import Layout
+
+NAMES = ("ingest", "validate", "preprocess", "train", "export", "evaluate")
+"""In the order of the data. Each is a module here with a function of the same name."""
+
+_log = logging.getLogger(__name__)
+
+
+def run(stage: str, workload: str, *, root: Path) -> dict[str, Any]:
+    """Run one stage of one workload in the project at `root`, and return its outcome.
+
+    Raises
+    ------
+    ParamsError : no such stage or workload, or wrong parameters
+    MedpipeError : what the stage refuses; its text says what to do
+    """
+    if stage not in NAMES:
+        raise ParamsError(f"no stage is called {stage!r}; there are: {', '.join(NAMES)}")
+    chosen = workloads.get(workload)
+    params = config.load(root, chosen)
+    function = getattr(importlib.import_module(f"{__name__}.{stage}"), stage)
+    started = time.perf_counter()
+    _log.info("%s %s: start", stage, workload)
+    outcome: dict[str, Any] = function(chosen, params, Layout(root, workload))
+    _log.info("%s %s: done in %.1f s: %s", stage, workload, time.perf_counter() - started, outcome)
+    return outcome

@@ -1,0 +1,1 @@
+"""Raw and ready: the two tables between the stages."""

@@ -1,0 +1,215 @@
+"""The contract between medpipe and a clinical question.
+
+A workload is one file in ``medpipe/workloads/``; its file name is its name. Stages, flows and service
+know a workload only through what stands here. This module imports nothing of ours, so that everything
+else may import it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Dtype = Literal["str", "category", "int", "float", "bool", "date", "bytes"]
+Row = Mapping[str, Any]
+"""One row of raw: column name → value, None where it is not known."""
+State = dict[str, Any]
+"""What `Workload.fit` learned from the training rows: JSON, nothing that runs."""
+
+
+class Section(BaseModel):
+    """A part of params.yaml: typed, immutable, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of raw, and the only place where its unit and range are written.
+
+    The Parquet schema, the standard expectations, the data dictionary and the limits of a request are
+    all derived from here.
+    """
+
+    name: str
+    dtype: Dtype
+    meaning: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+    nullable: bool = True
+    subgroup: bool = False
+    """Whether the report is broken down by this column."""
+
+
+COMMON: tuple[Column, ...] = (
+    Column("example", "str", "keyed pseudonym of the example", nullable=False),
+    Column("group", "str", "keyed pseudonym of what stays on one side of a split", nullable=False),
+    Column(
+        "site",
+        "str",
+        "where it was acquired: a keyed pseudonym unless the source declares it public",
+        subgroup=True,
+    ),
+    Column(
+        "time",
+        "date",
+        "when it was acquired, shifted by a keyed number of days that is the patient's own",
+    ),
+    Column(
+        "published",
+        "category",
+        "side in the source's published split",
+        values=("train", "val", "test"),
+    ),
+)
+"""Columns that every workload has, first in every part of raw."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that a source offers, before anything of it is read. Identifiable: never log one.
+
+    Parameters
+    ----------
+    key : stable name inside the source (a relative path, a row's key)
+    fingerprint : changes when the thing, or what the source says of it, changes; cheap (no reading)
+    payload : the file to read, or the value itself where the source is a table
+    label : what the source says the answer is
+    patient_id, site : None where the payload itself says so (a DICOM header)
+    public_site : the site's name identifies nobody and may stand in raw as it is
+    covariates : further columns of raw that the source knows
+    """
+
+    key: str
+    fingerprint: str
+    payload: Path | Row
+    label: float | int | str | None
+    patient_id: str | None = None
+    site: str | None = None
+    public_site: bool = False
+    acquired: date | None = None
+    published: Literal["train", "val", "test"] | None = None
+    covariates: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a payload says of the person in it. Lives inside ingest only."""
+
+    patient_id: str | None = None
+    site: str | None = None
+    acquired: date | None = None
+
+
+class Source(ABC):
+    """A place where identifiable examples come from, in one published or clinical layout."""
+
+    @abstractmethod
+    def items(self) -> Iterator[Item]:
+        """Everything on offer, in a stable order, without reading payloads.
+
+        Raises
+        ------
+        SourceError : the layout is not there; the message lists what was looked for
+        """
+
+
+class Pseudonymise(ABC):
+    """Keyed replacement of identifiers, given to `Workload.original` by ingest."""
+
+    @abstractmethod
+    def __call__(self, kind: str, identifier: str) -> str:
+        """The pseudonym of `identifier`; `kind` ("group", "site", "uid", …) keeps name spaces apart."""
+
+    @abstractmethod
+    def shift(self, patient_id: str, day: date) -> date:
+        """`day` moved by the patient's own keyed number of days, so that intervals are kept."""
+
+
+class Workload(ABC):
+    """One clinical question: its data, model, score and answer.
+
+    Class attributes are facts; methods are pure: the same arguments give the same result, nothing is
+    read but the arguments, nothing is written but what is returned (`synthesise` apart).
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    intended_use: ClassVar[str]
+    not_for: ClassVar[str]
+    columns: ClassVar[tuple[Column, ...]]
+    """COMMON, then covariates, facts read from the payload, the label, and content."""
+    label: ClassVar[str]
+    objective: ClassVar[str]
+    """Name of a module in `medpipe.objectives`."""
+    duplicate_column: ClassVar[str | None] = None
+    """Column whose equality means the same content (`pixel_hash`)."""
+    near_duplicate_column: ClassVar[str | None] = None
+    """Column of 64-bit hexadecimal hashes that are close where contents are alike."""
+    encode_params: ClassVar[type[Section]]
+    """Section `preprocess` of params.yaml."""
+    model_params: ClassVar[type[Section]]
+    """Section `model` of params.yaml."""
+
+    # -- data in ---------------------------------------------------------------------------------
+    @abstractmethod
+    def synthesise(self, folder: Path, *, patients: int, seed: int) -> None:
+        """Write invented, identifiable-looking patients in the layout of source `sample`."""
+
+    @abstractmethod
+    def source(self, name: str, path: Path, *, options: Mapping[str, Any]) -> Source:
+        """The reader of layout `name` over `path`. Raises ParamsError for a name it does not know."""
+
+    @abstractmethod
+    def read(self, payload: bytes | Row, *, limits: Mapping[str, Any]) -> dict[str, Any]:
+        """Facts and content of one payload: the columns of raw that only the payload knows.
+
+        The same function reads a file at ingest and an upload in the service. `limits` is section
+        `ingest` of params.yaml. Raises UnreadableError with a reason that names no one.
+        """
+
+    def identity(self, payload: bytes | Row) -> Identity:
+        """Who the payload says it is about; nothing, unless the workload's format carries it."""
+        return Identity()
+
+    def original(self, payload: bytes | Row, *, pseudonymise: Pseudonymise) -> bytes | None:
+        """The de-identified file to keep in raw beside what `read` took from it; None for none."""
+        return None
+
+    # -- learning --------------------------------------------------------------------------------
+    @abstractmethod
+    def fit(self, rows: Iterable[Row], params: Any) -> State:
+        """What encoding and model need to know of the training rows, and of no others."""
+
+    @abstractmethod
+    def encode(self, row: Row, state: State) -> dict[str, np.ndarray]:
+        """Model inputs by name for one row, without batch axis. Numpy only: the service runs this."""
+
+    @abstractmethod
+    def model(self, params: Any, state: State) -> nn.Module:
+        """The untrained network: `forward(*inputs)` gives logits, `explain(*inputs)` logits and map."""
+
+    def augment(self, params: Any) -> nn.Module | None:
+        """Random changes of a training batch that leave its label true; None for none.
+
+        `params` is section `train.augment`; the module takes the inputs as `model` does and returns
+        them changed, on whatever device they are.
+        """
+        return None
+
+    # -- answering -------------------------------------------------------------------------------
+    @abstractmethod
+    def draw(self, row: Row, explanation: np.ndarray) -> bytes:
+        """`explanation`, as the artefact gave it for `row`, drawn over the example: a PNG."""

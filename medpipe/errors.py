@@ -12,8 +12,15 @@ identifier: inside ingest a row is named by its number or its pseudonym.
     ├── StorageError       the disk is full or not writable
     ├── TrackingError      MLflow cannot be reached or lacks what was asked for
     ├── CertificateError   a certificate is missing, broken, or not for these files
-    └── RequestError       a request to the service that cannot be answered (carries an HTTP status)
+    ├── RequestError       a request to the service that cannot be answered (carries an HTTP status)
+    └── OverloadedError    the service has as many requests waiting as it may
 """
+
+from typing import Literal
+
+Fault = Literal["format", "broken", "content", "size"]
+"""Why an item cannot be used: not a format that is read; empty, truncated or undecodable; readable, but
+not what the workload is about; too small or too large."""
 
 
 class MedpipeError(Exception):
@@ -29,7 +36,17 @@ class SourceError(MedpipeError):
 
 
 class UnreadableError(MedpipeError):
-    """One item cannot be used; the reason goes into the quarantine list."""
+    """One item cannot be used; the reason goes into the quarantine list.
+
+    Parameters
+    ----------
+    message : the reason, which names no one
+    fault : what the service tells a caller to change
+    """
+
+    def __init__(self, message: str, *, fault: Fault = "broken") -> None:
+        super().__init__(message)
+        self.fault: Fault = fault
 
 
 class DataError(MedpipeError):
@@ -64,3 +81,11 @@ class RequestError(MedpipeError):
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+class OverloadedError(MedpipeError):
+    """More requests are waiting than may; the caller should come back in `retry_after_s` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

@@ -210,6 +210,10 @@ class Workload(ABC):
         return None
 
     # -- answering -------------------------------------------------------------------------------
+    def cautions(self, row: Row, state: State) -> tuple[str, ...]:
+        """What the reader of an answer for `row` should know: a rare view, an image far too small."""
+        return ()
+
     @abstractmethod
     def draw(self, row: Row, explanation: np.ndarray) -> bytes:
         """`explanation`, as the artefact gave it for `row`, drawn over the example: a PNG."""

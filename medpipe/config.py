@@ -1,7 +1,8 @@
 """params.yaml and the environment, read and checked once, at the edge.
 
-The only module that reads YAML or environment variables. Every section is a `Section`: an unknown key
-is an error that names its neighbours, a wrong type or an impossible value one that names the limit.
+The only module that reads YAML or environment variables. Every section is a `Section`: an unknown
+key is an error that names its neighbours, a wrong type or an impossible value one that names the
+limit.
 """
 
 from __future__ import annotations
@@ -230,12 +231,13 @@ def load(root: Path, workload: Workload) -> Params:
 
     Raises
     ------
-    ParamsError : no file, not YAML, no section for the workload, or a key, type or value that is wrong
+    ParamsError : no file, not YAML, no section for the workload, or a wrong key, type or value
     """
     sections = _sections(root)
     if workload.name not in sections:
         raise ParamsError(
-            f"params.yaml has no section workloads.{workload.name}; it has {', '.join(sections) or 'none'}"
+            f"params.yaml has no section workloads.{workload.name}; "
+            f"it has {', '.join(sections) or 'none'}"
         )
     return parse(sections[workload.name] or {}, workload)
 
@@ -253,8 +255,8 @@ def parse(section: Mapping[str, Any], workload: Workload) -> Params:
     params = params.model_copy(update=own)
     if params.split.val + params.split.test >= 1:
         raise ParamsError(
-            f"{where}.split: val {params.split.val} + test {params.split.test} leave nothing to train on; "
-            "their sum must be below 1"
+            f"{where}.split: val {params.split.val} + test {params.split.test} leave nothing to "
+            "train on; their sum must be below 1"
         )
     if params.evaluate.variant not in params.export.variants:
         raise ParamsError(
@@ -282,6 +284,21 @@ def flat(params: Params) -> dict[str, str]:
         return {prefix.rstrip("."): str(value)}
 
     return walk("", effective(params))
+
+
+def described(params: BaseModel, prefix: str = "") -> list[str]:
+    """One line per parameter: dotted name, value in force, limits, meaning."""
+    lines = []
+    for name, field in type(params).model_fields.items():
+        value = getattr(params, name)
+        dotted = f"{prefix}{field.alias or name}"
+        if isinstance(value, BaseModel):
+            lines += described(value, f"{dotted}.")
+            continue
+        limits = ", ".join(str(limit) for limit in field.metadata)
+        notes = " — ".join(note for note in (limits, field.description) if note)
+        lines.append(f"{dotted} = {value}" + (f"   # {notes}" if notes else ""))
+    return lines
 
 
 def environment(name: str) -> str | None:

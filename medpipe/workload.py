@@ -1,8 +1,8 @@
 """The contract between medpipe and a clinical question.
 
-A workload is one file in ``medpipe/workloads/``; its file name is its name. Stages, flows and service
-know a workload only through what stands here. This module imports nothing of ours, so that everything
-else may import it.
+A workload is one file in ``medpipe/workloads/``; its file name is its name. Stages, flows and
+service know a workload only through what stands here. This module imports nothing of ours, so that
+everything else may import it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Section(BaseModel):
 class Column:
     """One column of raw, and the only place where its unit and range are written.
 
-    The Parquet schema, the standard expectations, the data dictionary and the limits of a request are
-    all derived from here.
+    The Parquet schema, the standard expectations, the data dictionary and the limits of a request
+    are all derived from here.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Pseudonymise(ABC):
 
     @abstractmethod
     def __call__(self, kind: str, identifier: str) -> str:
-        """The pseudonym of `identifier`; `kind` ("group", "site", "uid", …) keeps name spaces apart."""
+        """The pseudonym of `identifier`; `kind` ("group", "site", "uid", …) is its name space."""
 
     @abstractmethod
     def shift(self, patient_id: str, day: date) -> date:
@@ -141,8 +141,8 @@ class Pseudonymise(ABC):
 class Workload(ABC):
     """One clinical question: its data, model, score and answer.
 
-    Class attributes are facts; methods are pure: the same arguments give the same result, nothing is
-    read but the arguments, nothing is written but what is returned (`synthesise` apart).
+    Class attributes are facts; methods are pure: the same arguments give the same result, nothing
+    is read but the arguments, nothing is written but what is returned (`synthesise` apart).
     """
 
     name: ClassVar[str]
@@ -170,7 +170,7 @@ class Workload(ABC):
 
     @abstractmethod
     def source(self, name: str, path: Path, *, options: Mapping[str, Any]) -> Source:
-        """The reader of layout `name` over `path`. Raises ParamsError for a name it does not know."""
+        """The reader of layout `name` over `path`. Raises ParamsError for an unknown name."""
 
     @abstractmethod
     def read(self, payload: bytes | Row, *, limits: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,11 +195,11 @@ class Workload(ABC):
 
     @abstractmethod
     def encode(self, row: Row, state: State) -> dict[str, np.ndarray]:
-        """Model inputs by name for one row, without batch axis. Numpy only: the service runs this."""
+        """Model inputs by name for one row, no batch axis. Numpy only: the service runs this."""
 
     @abstractmethod
     def model(self, params: Any, state: State) -> nn.Module:
-        """The untrained network: `forward(*inputs)` gives logits, `explain(*inputs)` logits and map."""
+        """The untrained network: `forward(*inputs)` gives logits, `explain` logits and map."""
 
     def augment(self, params: Any) -> nn.Module | None:
         """Random changes of a training batch that leave its label true; None for none.
@@ -211,7 +211,7 @@ class Workload(ABC):
 
     # -- answering -------------------------------------------------------------------------------
     def cautions(self, row: Row, state: State) -> tuple[str, ...]:
-        """What the reader of an answer for `row` should know: a rare view, an image far too small."""
+        """What the reader of an answer for `row` should know: a rare view, a very small image."""
         return ()
 
     @abstractmethod

@@ -8,9 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medpipe import config, workloads
 from medpipe.errors import ParamsError
-from medpipe.paths import Layout
+from medpipe.project import open_workload
 
 NAMES = ("ingest", "validate", "preprocess", "train", "export", "evaluate")
 """In the order of the data. Each is a module here with a function of the same name."""
@@ -28,11 +27,10 @@ def run(stage: str, workload: str, *, root: Path) -> dict[str, Any]:
     """
     if stage not in NAMES:
         raise ParamsError(f"no stage is called {stage!r}; there are: {', '.join(NAMES)}")
-    chosen = workloads.get(workload)
-    params = config.load(root, chosen)
+    opened = open_workload(workload, root)
     function = getattr(importlib.import_module(f"{__name__}.{stage}"), stage)
     started = time.perf_counter()
     _log.info("%s %s: start", stage, workload)
-    outcome: dict[str, Any] = function(chosen, params, Layout(root, workload))
+    outcome: dict[str, Any] = function(opened.workload, opened.params, opened.layout)
     _log.info("%s %s: done in %.1f s: %s", stage, workload, time.perf_counter() - started, outcome)
     return outcome

@@ -1,0 +1,1 @@
+"""Prefect's side of medpipe: order, retries, concurrency, and what an operator sees."""

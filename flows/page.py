@@ -1,0 +1,78 @@
+"""What an operator sees of a training run: one page in Prefect, one line in the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect.artifacts import acreate_markdown_artifact
+
+from medpipe.files import read_json
+from medpipe.paths import Layout
+
+
+async def show(layout: Layout, outcome: dict[str, Any]) -> None:
+    """Put the run's page among Prefect's artifacts, under the workload's key."""
+    report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
+    await acreate_markdown_artifact(
+        key=f"{layout.workload.replace('_', '-')}-training",
+        description=headline(outcome),
+        markdown=markdown(layout, report, outcome),
+    )
+
+
+def headline(outcome: dict[str, Any]) -> str:
+    """The verdict in one sentence."""
+    verdict = outcome["verdict"]
+    return f"{verdict['workload']} version {verdict['version']}: {verdict['summary']}"
+
+
+def markdown(layout: Layout, report: dict[str, Any], outcome: dict[str, Any]) -> str:
+    """The page: verdict, headline metrics with intervals, checks, stages, and where to look."""
+    test = report["splits"]["test"]
+    metrics = "\n".join(
+        f"| {name} | {_interval(found)} |" for name, found in test["metrics"].items()
+    )
+    checks = "\n".join(
+        f"| {'✔' if check['passed'] else '✘'} | {check['name']} | {check['why']} |"
+        for check in outcome["verdict"]["checks"]
+    )
+    stages = "\n".join(f"| {name} | {done} |" for name, done in outcome["stages"].items())
+    places = {
+        "report (open in a browser)": layout.evaluation / "report.html",
+        "validation": layout.validation,
+        "release": layout.champion,
+        "what ingest refused (this machine only)": layout.quarantine,
+    }
+    where = "\n".join(f"- {name}: `{path}`" for name, path in places.items())
+    return f"""# {headline(outcome)}
+
+Measured on {test["examples"]} examples of {test["groups"]} patients that no training saw.
+
+| metric | value (95 % interval) |
+| --- | --- |
+{metrics}
+
+## What the gate checked
+|  | check | why |
+| --- | --- | --- |
+{checks}
+
+## What each stage did
+| stage | |
+| --- | --- |
+{stages}
+
+## Where to look
+{where}
+- MLflow run: `{report["run_id"]}`
+- bento: `{(outcome["bento"] or {}).get("tag", "none built")}`
+- data and models pushed: {outcome["pushed"]}
+"""
+
+
+def _interval(found: dict[str, Any]) -> str:
+    if found["value"] is None:
+        return f"undefined: {found.get('undefined', 'no reason given')}"
+    if found.get("low") is None:
+        return f"{found['value']:.3f}"
+    return f"{found['value']:.3f} ({found['low']:.3f}–{found['high']:.3f})"

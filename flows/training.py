@@ -1,0 +1,96 @@
+"""The training flow: DVC's stages one by one, then gate, package and push.
+
+``medpipe run WORKLOAD`` runs it here and now, ``prefect deployment run train/WORKLOAD`` on a
+worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+
+from flows import page, steps
+from medpipe import package as packaging
+from medpipe import promotion, stages
+from medpipe.errors import TrackingError
+from medpipe.paths import Layout
+from medpipe.project import open_workload
+
+
+@task(task_run_name="{stage}")
+def reproduce(stage: str, workload: str, *, root: Path) -> str:
+    """Bring one stage up to date: "ran", or "unchanged" where DVC had nothing to do."""
+    lines = steps.dvc("repro", "--single-item", f"{stage}@{workload}", root=root)
+    return "unchanged" if any("didn't change, skipping" in line for line in lines) else "ran"
+
+
+async def _world_failed(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether trying again can help: MLflow was out of reach, not the model too bad."""
+    return isinstance(await state.aresult(raise_on_failure=False), TrackingError)
+
+
+@task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_world_failed)
+def promote(workload: str, *, root: Path) -> dict[str, Any]:
+    """Let the gate decide, and release the model if it is allowed."""
+    opened = open_workload(workload, root)
+    return promotion.promote(opened.workload, opened.params, opened.layout)
+
+
+@task
+def package(workload: str, *, root: Path) -> dict[str, Any]:
+    """Build the bento that serves the champion."""
+    return packaging.package(workload, Layout(root, workload))
+
+
+@task(retries=2, retry_delay_seconds=[5, 30])
+def push(*, root: Path) -> str:
+    """Copy data and models to DVC's default remote; "no remote" where none is configured."""
+    if not any("(default)" in line for line in steps.dvc("remote", "list", root=root)):
+        return "no remote"
+    return steps.dvc("push", root=root)[-1]
+
+
+@flow(
+    name="train",
+    flow_run_name="{workload}: {reason}",
+    timeout_seconds=timedelta(days=7).total_seconds(),
+)
+async def train(
+    workload: str, reason: str = "manual", root: Path | None = None, package_it: bool = True
+) -> dict[str, Any]:
+    """Take a workload from its source to a gated, registered and packaged model.
+
+    Parameters
+    ----------
+    workload : one of params.yaml's
+    reason : why this run; stands in the run's name
+    root : the project; None for the folder that the worker stands in
+    package_it : build the bento when the gate has allowed the model
+
+    Returns
+    -------
+    dict
+        What each stage did, the verdict and its reasons, the bento, and where to look.
+    """
+    folder = (root or Path()).resolve()
+    done = {}
+    for stage in stages.NAMES:
+        done[stage] = await asyncio.to_thread(reproduce, stage, workload, root=folder)
+    verdict = await asyncio.to_thread(promote, workload, root=folder)
+    built = None
+    if package_it and verdict["allowed"]:
+        built = await asyncio.to_thread(package, workload, root=folder)
+    pushed = await asyncio.to_thread(push, root=folder)
+    outcome = {"stages": done, "verdict": verdict, "bento": built, "pushed": pushed}
+    await page.show(Layout(folder, workload), outcome)
+    get_run_logger().info(page.headline(outcome))
+    return outcome
+
+
+def run(workload: str, *, root: Path, reason: str, package: bool) -> dict[str, Any]:
+    """`train` in this process, with whatever Prefect server is configured, or its embedded one."""
+    return asyncio.run(train(workload, reason=reason, root=root, package_it=package))

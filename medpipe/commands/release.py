@@ -1,0 +1,66 @@
+"""``medpipe promote``, ``rollback``, ``status`` and ``package``."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import click
+
+from medpipe import promotion
+from medpipe.commands import show
+from medpipe.package import package as build
+from medpipe.project import open_workload
+
+
+@click.command()
+@click.argument("workload")
+@click.option("--dry-run", is_flag=True, help="Print the verdict; change nothing.")
+@click.pass_obj
+def promote(root: Path, workload: str, dry_run: bool) -> None:
+    """Let the gate decide whether WORKLOAD's newest model becomes champion.
+
+    The policy is section `gate` of params.yaml. A refusal is a result, with its reasons, and exits
+    with status 0.
+    """
+    opened = open_workload(workload, root)
+    show(promotion.promote(opened.workload, opened.params, opened.layout, dry_run=dry_run))
+
+
+@click.command()
+@click.argument("workload")
+@click.option("--reason", required=True, help="Why; it is signed into the record.")
+@click.option("--approver", default=getpass.getuser, help="Who decides.  [default: this user]")
+@click.pass_obj
+def rollback(root: Path, workload: str, reason: str, approver: str) -> None:
+    """Make WORKLOAD's previous model champion again.
+
+    \b
+    Example
+      medpipe rollback chest_xray --reason "too many false alarms on ward 3"
+    """
+    opened = open_workload(workload, root)
+    show(promotion.rollback(opened.workload, opened.layout, reason=reason, approver=approver))
+
+
+@click.command()
+@click.argument("workload")
+@click.pass_obj
+def status(root: Path, workload: str) -> None:
+    """Say which model of WORKLOAD is champion, and whether registry, record and release agree."""
+    opened = open_workload(workload, root)
+    show(promotion.status(opened.workload, opened.layout))
+
+
+@click.command()
+@click.argument("workload")
+@click.pass_obj
+def package(root: Path, workload: str) -> None:
+    """Build the bento that serves WORKLOAD's champion.
+
+    \b
+    Example
+      medpipe package chest_xray
+      BENTOML_HOME=.medpipe/bentoml bentoml serve medpipe_chest_xray:latest
+    """
+    show(build(workload, open_workload(workload, root).layout))

@@ -1,0 +1,51 @@
+"""``medpipe run`` and ``medpipe stage``."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+from medpipe import stages
+from medpipe.commands import show
+
+
+@click.command()
+@click.argument("workload")
+@click.option(
+    "--reason", default="manual", show_default=True, help="Why; stands in the run's tags."
+)
+@click.option("--no-package", is_flag=True, help="Stop after the gate; build no bento.")
+@click.pass_obj
+def run(root: Path, workload: str, reason: str, no_package: bool) -> None:
+    """Take WORKLOAD from its source to a gated, registered and packaged model.
+
+    Runs the training flow with embedded defaults: Prefect without a server to start, MLflow on
+    SQLite, DVC's cache in this folder. Stages whose data, parameters and code are unchanged are
+    skipped; a run that was killed goes on where it stopped.
+
+    \b
+    Example
+      medpipe run chest_xray
+    """
+    # Prefect takes over a second to import, and `medpipe` may start flows, not contain them.
+    flow = importlib.import_module("flows.training")
+    show(flow.run(workload, root=root, reason=reason, package=not no_package))
+
+
+@click.command()
+@click.argument("name", type=click.Choice(stages.NAMES))
+@click.argument("workload")
+@click.pass_obj
+def stage(root: Path, name: str, workload: str) -> None:
+    """Run the one stage NAME of WORKLOAD; prints its outcome as JSON.
+
+    This is what dvc.yaml calls. It always does its work; `dvc repro NAME@WORKLOAD` does it only
+    where something has changed.
+
+    \b
+    Example
+      medpipe stage evaluate chest_xray
+    """
+    show(stages.run(name, workload, root=root))

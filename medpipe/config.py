@@ -184,6 +184,9 @@ class GateParams(Section):
     """The policy. Floors hold for the lower bound of the interval, ceilings for the upper."""
 
     floors: dict[str, Share] = Field(default_factory=lambda: {"auroc": 0.80})
+    external_floors: dict[str, Share] = Field(
+        default_factory=dict, description="floors on the held-out sites; none: not judged"
+    )
     margins: dict[str, Share] = Field(
         default_factory=lambda: {"auroc": 0.02},
         description="how much worse than the champion is allowed",
@@ -295,10 +298,17 @@ def described(params: BaseModel, prefix: str = "") -> list[str]:
         if isinstance(value, BaseModel):
             lines += described(value, f"{dotted}.")
             continue
-        limits = ", ".join(str(limit) for limit in field.metadata)
+        limits = ", ".join(_limit(bound) for bound in field.metadata)
         notes = " — ".join(note for note in (limits, field.description) if note)
         lines.append(f"{dotted} = {value}" + (f"   # {notes}" if notes else ""))
     return lines
+
+
+def _limit(bound: Any) -> str:
+    """A pydantic bound as a person writes it: ``Ge(ge=1)`` is "≥ 1"."""
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "at least"}
+    found = [(sign, getattr(bound, name)) for name, sign in signs.items() if hasattr(bound, name)]
+    return ", ".join(f"{sign} {value:g}" for sign, value in found)
 
 
 def environment(name: str) -> str | None:

@@ -1,0 +1,94 @@
+"""params.yaml is checked once, and every complaint names the parameter and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from medpipe import config
+from medpipe.errors import ParamsError
+from medpipe.workload import Section, Workload
+
+
+class Encode(Section):
+    size_px: int = 64
+
+
+class Question(Workload):
+    """Only what parameters need to know of a workload."""
+
+    name = "question"
+    encode_params = Encode
+    model_params = Section
+
+
+Question.__abstractmethods__ = frozenset()
+QUESTION = Question()
+
+
+def project(folder: Path, text: str) -> Path:
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_section_left_empty_has_every_default(tmp_path):
+    params = config.load(project(tmp_path, "workloads: {question: {}}"), QUESTION)
+    assert params.train == config.TrainParams()
+    assert params.preprocess == Encode(size_px=64)
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"train": {"epoch": 3}}, "train.epoch is not a parameter; did you mean epochs?"),
+        ({"trian": {}}, "workloads.question.trian is not a parameter; did you mean train?"),
+        ({"preprocess": {"size": 64}}, "preprocess.size is not a parameter; did you mean size_px?"),
+        ({"train": {"augment": {"rotate": 3}}}, "did you mean rotate_deg"),
+        ({"train": {"epochs": "many"}}, "train.epochs is 'many': input should be a valid integer"),
+        ({"train": {"epochs": 0}}, "train.epochs is 0: input should be greater than or equal to 1"),
+        ({"train": {"optimiser": "lion"}}, "'sgd', 'momentum', 'rmsprop', 'adam' or 'adamw'"),
+        ({"gate": {"floors": {"auroc": 1.5}}}, "gate.floors.auroc is 1.5"),
+        ({"split": {"val": 0.6, "test": 0.5}}, "leave nothing to train on"),
+        ({"export": {"variants": ["int8"]}}, "evaluate.variant is 'fp32', which export.variants"),
+        ({"train": 3}, "train is 3"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_is_allowed(section, expected):
+    with pytest.raises(ParamsError) as refused:
+        config.parse(section, QUESTION)
+    assert expected in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("workloads: [a, b]", "must hold a mapping"),
+        ("{{{", "is not valid YAML"),
+        ("workloads: {other: {}}", "has no section workloads.question; it has other"),
+    ],
+)
+def test_a_file_that_is_no_params_yaml_is_refused(tmp_path, text, expected):
+    with pytest.raises(ParamsError, match=expected.replace(".", r"\.")):
+        config.load(project(tmp_path, text), QUESTION)
+
+
+def test_a_folder_without_params_says_what_to_do(tmp_path):
+    with pytest.raises(ParamsError, match="run medpipe in a project, or pass --root"):
+        config.load(tmp_path, QUESTION)
+
+
+def test_effective_parameters_parse_to_themselves():
+    params = config.parse({"train": {"epochs": 3}}, QUESTION)
+    assert config.parse(config.effective(params), QUESTION) == params
+
+
+def test_flat_names_are_dotted_and_complete():
+    flat = config.flat(config.parse({"train": {"epochs": 3}}, QUESTION))
+    assert flat["train.epochs"] == "3"
+    assert flat["train.augment.rotate_deg"] == "8.0"
+    assert flat["preprocess.size_px"] == "64"
+
+
+def test_described_parameters_show_value_limits_and_meaning():
+    lines = config.described(config.parse({"split": {"val": 0.25}}, QUESTION))
+    assert "split.val = 0.25   # > 0, < 1" in lines
+    assert any("sites held out whole" in line for line in lines)

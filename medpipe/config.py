@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from medpipe.errors import ParamsError
+from medpipe.nn.params import AugmentParams
 from medpipe.workload import Section, Workload
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -89,21 +90,6 @@ class SplitParams(Section):
     external_sites: list[str] = Field(default_factory=list, description="sites held out whole")
     near_duplicate_bits: int = Field(
         2, ge=0, le=16, description="Hamming distance that counts as alike"
-    )
-
-
-class AugmentParams(Section):
-    """Random changes of a radiograph that leave its diagnosis true. Zero switches a change off."""
-
-    rotate_deg: float = Field(8.0, ge=0, le=45)
-    shift_share: float = Field(0.05, ge=0, le=0.5, description="of the side")
-    scale_share: float = Field(0.08, ge=0, le=0.5)
-    brightness: float = Field(0.10, ge=0, le=1, description="of the full range")
-    contrast: float = Field(0.15, ge=0, lt=1)
-    noise: float = Field(0.02, ge=0, le=0.5, description="standard deviation, of the full range")
-    erase_share: float = Field(0.0, ge=0, le=0.5, description="side of an erased square")
-    flip: bool = Field(
-        False, description="mirror left and right: moves the heart; off for radiographs"
     )
 
 
@@ -314,6 +300,27 @@ def _limit(bound: Any) -> str:
 def environment(name: str) -> str | None:
     """The environment variable `name`; None where it is unset or empty."""
     return os.environ.get(name) or None
+
+
+def prefer(name: str, value: str) -> None:
+    """Set the environment variable `name` for this process, unless the user has set it."""
+    os.environ.setdefault(name, value)
+
+
+def locked_hash(root: Path, output: str) -> str | None:
+    """The hash that ``root/dvc.lock`` holds of `output`, a path as dvc.yaml spells it; None for none."""
+    try:
+        content = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))
+        stages = content["stages"].values()
+    except (FileNotFoundError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return None
+    outs = [out for stage in stages for out in stage.get("outs", []) if out.get("path") == output]
+    return next((str(out["md5"]) for out in outs if "md5" in out), None)
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """This process's environment with `changes`, for a command that is started from here."""
+    return {**os.environ, **changes}
 
 
 def workload_names(root: Path) -> list[str]:

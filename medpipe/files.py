@@ -1,12 +1,13 @@
 """Files and folders that are either whole or not there.
 
-Whatever is killed or runs out of disk while writing leaves the earlier content in place and, at most,
-a folder whose name begins with ``.partial-``, which the next write to the same place removes.
+Whatever is killed or runs out of disk while writing leaves the earlier content in place and, at
+most, a folder whose name begins with ``.partial-``, which the next write to the same place removes.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -70,6 +71,22 @@ def new_file(path: Path) -> Iterator[Path]:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold `path` as a lock between processes of one machine; waits for whoever holds it.
+
+    The system lets go of it when the holder ends, however it ends: a kill leaves nothing to clear.
+    """
+    with explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,0 +1,296 @@
+"""Whether a candidate may become the champion: a pure function of reports and policy.
+
+Floors hold for the lower bound of an interval and ceilings for the upper one, so that a small
+test set cannot pass by luck. Against a champion the question is non-inferiority: the paired
+difference on the same patients must, with the report's confidence, be no worse than the policy's
+margin.
+
+References
+----------
+Non-inferiority by the interval of the difference: ICH E9 "Statistical Principles for Clinical
+Trials" (1998), section 3.3.2; FDA, "Non-Inferiority Clinical Trials to Establish Effectiveness"
+(2016).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+Report = Mapping[str, Any]
+"""report.json, as `docs/architecture.md` describes it."""
+LOWER_IS_BETTER = frozenset({"brier", "ece"})
+
+
+class Policy(Protocol):
+    """What the gate demands: section `gate` of params.yaml, or anything with these fields."""
+
+    @property
+    def floors(self) -> Mapping[str, float]: ...
+    @property
+    def external_floors(self) -> Mapping[str, float]: ...
+    @property
+    def margins(self) -> Mapping[str, float]: ...
+    @property
+    def subgroup_gap(self) -> float: ...
+    @property
+    def ece_max(self) -> float: ...
+    @property
+    def parity_auroc(self) -> float: ...
+    @property
+    def parity_probability(self) -> float: ...
+    @property
+    def latency_p95_ms(self) -> float: ...
+    @property
+    def clean_receipt(self) -> bool: ...
+    @property
+    def validated(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Check:
+    """One demand and how it was met.
+
+    Parameters
+    ----------
+    value : what was compared with the limit; None where there was nothing to compare
+    limit : None where the demand is not a number
+    why : a sentence for the person who has to act
+    """
+
+    name: str
+    passed: bool
+    value: float | None
+    limit: float | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate decided and why."""
+
+    allowed: bool
+    checks: tuple[Check, ...]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it was refused; empty where it was allowed."""
+        return [check.why for check in self.checks if not check.passed]
+
+    def as_json(self) -> dict[str, Any]:
+        """`{allowed, reasons, checks: [{name, passed, value, limit, why}]}`."""
+        return {
+            "allowed": self.allowed,
+            "reasons": self.reasons,
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+
+def verdict(checks: Iterator[Check] | list[Check]) -> Verdict:
+    """Allowed when every check has passed, and there is at least one."""
+    found = tuple(checks)
+    return Verdict(bool(found) and all(check.passed for check in found), found)
+
+
+def decide(
+    candidate: Report,
+    champion: Report | None,
+    policy: Policy,
+    comparison: Mapping[str, Any] | None,
+) -> Verdict:
+    """The verdict on `candidate`.
+
+    What is missing or undefined fails its check with the reason; nothing here raises.
+
+    Parameters
+    ----------
+    candidate : report of the model that wants to be served
+    champion : report of the served model on the same test examples; None where there is none yet
+    policy : section `gate` of params.yaml
+    comparison : `{metric: {difference, low, high}}`, candidate − champion, paired by patient
+    """
+    return verdict(_checks(candidate, champion, policy, comparison))
+
+
+def _checks(
+    candidate: Report,
+    champion: Report | None,
+    policy: Policy,
+    comparison: Mapping[str, Any] | None,
+) -> Iterator[Check]:
+    yield _receipt(candidate, policy)
+    if policy.validated:
+        yield _validation(candidate)
+    for metric, floor in policy.floors.items():
+        yield _floor(candidate, "test", metric, floor)
+    for metric, floor in policy.external_floors.items():
+        yield _floor(candidate, "external", metric, floor)
+    if champion is None:
+        yield Check(
+            "champion", True, None, None, "There is no champion yet: floors and ceilings decide"
+        )
+    else:
+        for metric, margin in policy.margins.items():
+            yield _margin(comparison, metric, margin)
+    yield from _subgroups(candidate, policy.subgroup_gap)
+    yield _calibration(candidate, policy.ece_max)
+    yield _ceiling(
+        "parity auroc",
+        "AUROC that the artefact loses against the network it was exported from",
+        _at(candidate, "parity", "auroc_lost"),
+        policy.parity_auroc,
+    )
+    yield _ceiling(
+        "parity probability",
+        "95th percentile of the artefact's probability difference from that network",
+        _at(candidate, "parity", "probability_p95"),
+        policy.parity_probability,
+    )
+    yield _ceiling(
+        "latency",
+        "95th percentile of the latency, in ms,",
+        _at(candidate, "latency_ms", "p95"),
+        policy.latency_p95_ms,
+    )
+
+
+def _receipt(candidate: Report, policy: Policy) -> Check:
+    receipt = _at(candidate, "receipt") or {}
+    name = "receipt"
+    if not receipt.get("digest"):
+        return Check(
+            name, False, None, None, "The split has no receipt; run preprocess and evaluate again"
+        )
+    if receipt.get("clean") is True:
+        return Check(name, True, None, None, "No patient and no near-duplicate crosses the splits")
+    problems = "; ".join(str(problem) for problem in receipt.get("problems") or ["no reason given"])
+    if policy.clean_receipt:
+        return Check(name, False, None, None, f"The receipt of the split is not clean: {problems}")
+    return Check(
+        name, True, None, None, f"The receipt is not clean, which the policy allows: {problems}"
+    )
+
+
+def _validation(candidate: Report) -> Check:
+    validation = _at(candidate, "validation") or {}
+    if validation.get("passed") is True:
+        return Check("validation", True, None, None, "The raw data fulfil every rule")
+    failed = ", ".join(str(rule) for rule in validation.get("failed") or [])
+    why = f"The raw data break {failed}" if failed else "The report names no passed validation"
+    return Check("validation", False, None, None, f"{why}; see the page that validate wrote")
+
+
+def _floor(candidate: Report, split: str, metric: str, floor: float) -> Check:
+    name = metric if split == "test" else f"{split} {metric}"
+    label = _label(metric) if split == "test" else f"{_label(metric)} on the {split} split"
+    if metric in LOWER_IS_BETTER:
+        return Check(
+            name,
+            False,
+            None,
+            floor,
+            f"{label} is better when lower, a floor on it says nothing; take it out of the policy",
+        )
+    measured = _at(candidate, "splits", split, "metrics", metric)
+    low = _number(measured, "low")
+    if low is None:
+        return Check(name, False, None, floor, _undefined(label, measured))
+    passed = low >= floor
+    relation = "at least" if passed else "below"
+    why = f"{label}'s lower bound {_shown(low, floor)} is {relation} {floor:g}"
+    return Check(name, passed, low, floor, why)
+
+
+def _margin(comparison: Mapping[str, Any] | None, metric: str, margin: float) -> Check:
+    name, label = f"{metric} against the champion", _label(metric)
+    paired = _at(comparison or {}, metric)
+    if metric in LOWER_IS_BETTER:
+        worst = _number(paired, "high")
+        loss = worst
+    else:
+        worst = _number(paired, "low")
+        loss = None if worst is None else -worst
+    if worst is None or loss is None:
+        why = _undefined(f"{label}'s difference from the champion", paired)
+        return Check(name, False, None, margin, why)
+    passed = loss < margin
+    sign = "" if metric in LOWER_IS_BETTER else "−"
+    side = "upper" if metric in LOWER_IS_BETTER else "lower"
+    relation = "is within" if passed else "is not within"
+    return Check(
+        name,
+        passed,
+        worst,
+        margin,
+        f"{label}'s difference from the champion has the {side} bound {worst:+.4g}, "
+        f"which {relation} the margin of {sign}{margin:g}",
+    )
+
+
+def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
+    judged = [group for group in candidate.get("subgroups") or [] if group.get("judged")]
+    if not judged:
+        yield Check("subgroups", True, None, limit, "No subgroup has enough examples to be judged")
+    for group in judged:
+        where = f"{group.get('column')} = {group.get('value')}"
+        gap = _at(group, "gap", "auroc")
+        yield _ceiling(
+            f"subgroup {where}",
+            f"AUROC of {where} below the whole, upper bound",
+            gap if not isinstance(gap, Mapping) else {**gap, "value": gap.get("high")},
+            limit,
+        )
+
+
+def _calibration(candidate: Report, limit: float) -> Check:
+    ece = _at(candidate, "splits", "test", "metrics", "ece")
+    high = {**ece, "value": ece.get("high")} if isinstance(ece, Mapping) else ece
+    return _ceiling("ece", "Expected calibration error's upper bound", high, limit)
+
+
+def _ceiling(name: str, label: str, measured: Any, limit: float) -> Check:
+    """A number, or a mapping with `value`, that may be at most `limit`."""
+    value = _number(measured, "value") if isinstance(measured, Mapping) else _finite(measured)
+    if value is None:
+        return Check(name, False, None, limit, _undefined(label, measured))
+    passed = value <= limit
+    relation = "at most" if passed else "above"
+    why = f"{label} {_shown(value, limit)} is {relation} {limit:g}"
+    return Check(name, passed, value, limit, why)
+
+
+def _at(report: Any, *path: str) -> Any:
+    """What stands at `path`; None as soon as a step is missing."""
+    for step in path:
+        if not isinstance(report, Mapping):
+            return None
+        report = report.get(step)
+    return report
+
+
+def _number(measured: Any, key: str) -> float | None:
+    return _finite(_at(measured, key))
+
+
+def _finite(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
+
+
+def _undefined(label: str, measured: Any) -> str:
+    reason = _at(measured, "undefined")
+    return f"{label} is undefined: {reason}" if reason else f"{label} is not in the report"
+
+
+def _shown(value: float, limit: float) -> str:
+    """Four digits, or all of them where four would make it look equal to the limit."""
+    short = f"{value:.4g}"
+    return short if value == limit or float(short) != limit else repr(value)
+
+
+def _label(metric: str) -> str:
+    """`metric` as a clinician reads it: abbreviations in capitals."""
+    spoken = {"sensitivity", "specificity", "accuracy", "brier"}
+    return metric.capitalize() if metric in spoken else metric.upper()

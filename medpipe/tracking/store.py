@@ -1,0 +1,134 @@
+"""Where MLflow keeps things, and a client for it that fails within seconds and in plain words."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+import sqlalchemy.exc
+from mlflow import MlflowClient
+from mlflow.environment_variables import (
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+)
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+
+from medpipe import config, files
+from medpipe.errors import TrackingError
+from medpipe.paths import Layout
+
+_PROBE_S = 5
+"""How long a server may take to answer at all before it counts as unreachable."""
+_RETRIES, _TIMEOUT_S = 3, 30
+"""MLflow's own 7 and 120 mean minutes of silence; about 14 s of back-off ride out a restart."""
+_NOISY = ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics", "mlflow.tracking.fluent")
+
+
+def uri(layout: Layout) -> str:
+    """The store: MLFLOW_TRACKING_URI, else the project's own SQLite file."""
+    given = config.environment("MLFLOW_TRACKING_URI")
+    return given or f"sqlite:///{layout.home.tracking_database.resolve()}"
+
+
+def shown_uri(layout: Layout) -> str:
+    """`uri` as a message or a page may show it: without user and password."""
+    parts = urlsplit(uri(layout))
+    if "@" not in parts.netloc:
+        return uri(layout)
+    return urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
+
+
+@contextmanager
+def explained(layout: Layout) -> Iterator[None]:
+    """Turn what MLflow, its database or its server complain of into a TrackingError."""
+    failures = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException)
+    with files.explained(layout.home.tracking_artifacts):
+        try:
+            yield
+        except failures as error:
+            reason = " ".join(str(error).split())[:300]
+            raise TrackingError(
+                f"MLflow at {shown_uri(layout)} failed: {reason}. Check that it runs, has space "
+                "and may be written to; without MLFLOW_TRACKING_URI the project's own store is used"
+            ) from error
+
+
+def client(layout: Layout) -> MlflowClient:
+    """A client of a store that exists and answers.
+
+    Raises
+    ------
+    TrackingError : it cannot be reached, within seconds, or is of another MLflow's schema
+    """
+    with explained(layout):
+        return _opened(uri(layout), shown_uri(layout), layout.home.folder)
+
+
+@functools.cache
+def _opened(address: str, shown: str, folder: Path) -> MlflowClient:
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for setting, value in (
+        (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, False),
+        (MLFLOW_HTTP_REQUEST_MAX_RETRIES, _RETRIES),
+        (MLFLOW_HTTP_REQUEST_TIMEOUT, _TIMEOUT_S),
+    ):
+        if not setting.is_set():
+            setting.set(value)
+    if _is_server(address):
+        _reach(address, shown)
+        return MlflowClient(tracking_uri=address, registry_uri=address)
+    # Two processes that create the same database at once leave it half migrated.
+    with files.locked(folder / "mlflow.lock"):
+        opened = MlflowClient(tracking_uri=address, registry_uri=address)
+        opened.search_experiments(max_results=1)
+    return opened
+
+
+def experiment(layout: Layout) -> str:
+    """Id of the workload's experiment, made where it is missing."""
+    store = client(layout)
+    with explained(layout):
+        found = store.get_experiment_by_name(layout.workload)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            return str(store.create_experiment(layout.workload, artifact_location=_place(layout)))
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
+                raise
+            return str(store.get_experiment_by_name(layout.workload).experiment_id)
+
+
+def _place(layout: Layout) -> str | None:
+    """Where artefacts go: beside the project's database; None where a server decides."""
+    if _is_server(uri(layout)):
+        return None
+    return (layout.home.tracking_artifacts / layout.workload).resolve().as_uri()
+
+
+def _is_server(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
+
+
+def _reach(address: str, shown: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=_PROBE_S):
+            return
+    except urllib.error.HTTPError:
+        return  # it answers; whether it lets us in, the first request will tell
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise TrackingError(
+            f"MLflow at {shown} cannot be reached ({reason}). Start it, correct "
+            "MLFLOW_TRACKING_URI, or unset it to use the project's own store"
+        ) from None

@@ -8,7 +8,7 @@ everything else may import it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import nn
 
 Dtype = Literal["str", "category", "int", "float", "bool", "date", "bytes"]
@@ -52,6 +53,11 @@ class Column:
     subgroup: bool = False
     """Whether the report is broken down by this column."""
 
+    @property
+    def classed(self) -> bool:
+        """Whether its values are classes, to be counted, and not quantities, to be measured."""
+        return self.dtype in ("category", "str", "bool", "int")
+
 
 COMMON: tuple[Column, ...] = (
     Column("example", "str", "keyed pseudonym of the example", nullable=False),
@@ -75,6 +81,27 @@ COMMON: tuple[Column, ...] = (
     ),
 )
 """Columns that every workload has, first in every part of raw."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A rule that one column alone cannot state; what `Column` says is expected without one.
+
+    Parameters
+    ----------
+    name : in snake case, unique in the workload
+    columns : the columns that `holds` looks at
+    holds : frame of those columns → (N,) bool; True where the rule holds or cannot be judged,
+        because a value is not known
+    meaning : the rule as a sentence
+    severity : whether a row that breaks it stops the run
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    holds: Callable[[pd.DataFrame], pd.Series]
+    meaning: str
+    severity: Literal["critical", "warning"] = "critical"
 
 
 @dataclass(frozen=True)
@@ -187,6 +214,10 @@ class Workload(ABC):
     def original(self, payload: bytes | Row, *, pseudonymise: Pseudonymise) -> bytes | None:
         """The de-identified file to keep in raw beside what `read` took from it; None for none."""
         return None
+
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Rules across columns of raw, beside those that the columns state themselves."""
+        return ()
 
     # -- learning --------------------------------------------------------------------------------
     @abstractmethod

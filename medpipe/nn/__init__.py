@@ -1,1 +1,63 @@
-"""Networks."""
+"""Networks. Importing this package loads no torch: workloads import its parameters."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from medpipe.nn.params import ImageModel
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_BUILDERS = {
+    "small_cnn": "small_cnn",
+    "resnet18": "resnet",
+    "resnet34": "resnet",
+    "resnet50": "resnet",
+    "densenet121": "densenet",
+    "vit": "transformer",
+}
+"""Architecture → the module that builds it, imported only then: MONAI alone costs six seconds."""
+
+
+def build(
+    params: ImageModel,
+    *,
+    channels: int,
+    outputs: int,
+    size_px: int,
+    mean: float | Sequence[float],
+    std: float | Sequence[float],
+) -> nn.Module:
+    """The untrained network that `params` describe, for square images of `size_px`.
+
+    It gives ``forward(x) -> logits (B, outputs)`` and ``explain(x) -> (logits, map (B, h, w))`` for
+    ``x`` of shape (B, channels, size_px, size_px), uint8 (or float in 0…255, as augmentation leaves
+    it). The map is the evidence for the output with the highest logit, for the positive class where
+    there is one output; it is 0…1, each image's own maximum being 1, and all 0 where nothing speaks
+    for it. `params.init_from` is not read here: building reads no files (see `pretrained.load`).
+
+    Parameters
+    ----------
+    mean, std : of the training pixels, in 0…255, one number or one per channel; std above 0
+
+    Raises
+    ------
+    ParamsError : `size_px` does not fit the architecture, or mean and std do not fit `channels`
+    """
+    from medpipe.nn.normalise import Normalise  # delayed: torch
+
+    builder = importlib.import_module(f"{__name__}.{_BUILDERS[params.architecture]}")
+    network: nn.Module = builder.build(
+        params,
+        channels=channels,
+        outputs=outputs,
+        size_px=size_px,
+        normalise=Normalise(channels, mean=mean, std=std),
+    )
+    return network
+
+
+__all__ = ["ImageModel", "build"]

@@ -1,0 +1,63 @@
+"""What a person may choose about a network and its augmentation. No torch: the command reads it."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from medpipe.workload import Section
+
+Architecture = Literal["small_cnn", "resnet18", "resnet34", "resnet50", "densenet121", "vit"]
+
+
+class ImageModel(Section):
+    """A network for images, by architecture."""
+
+    architecture: Architecture = "resnet18"
+    width: int | None = Field(
+        None,
+        ge=4,
+        le=512,
+        description="channels of the first block; none: 16 for small_cnn, 64 for the others",
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="before the last layer; vit: in each block")
+    batch_norm: bool = Field(
+        True, description="false only for small_cnn; the others are built on it"
+    )
+    stem_stride: Literal[1, 2, 4] = Field(
+        4, description="resnet: pixels per step after the stem; 4 as published, less: finer, slower"
+    )
+    patch_px: int = Field(8, ge=2, le=64, description="vit: side of a patch")
+    dim: int = Field(192, ge=8, le=1024, description="vit: length of a token")
+    depth: int = Field(6, ge=1, le=32, description="vit: blocks")
+    heads: int = Field(3, ge=1, le=32, description="vit: attention heads; they divide dim")
+    init_from: str | None = Field(
+        None,
+        description="weights to start from: .safetensors or .pth, relative to the project",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not self.batch_norm and self.architecture not in ("small_cnn", "vit"):
+            raise ValueError(
+                f"batch_norm: false is for small_cnn; {self.architecture} needs batch normalisation"
+            )
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} is not divisible by heads {self.heads}")
+        return self
+
+
+class AugmentParams(Section):
+    """Random changes of a radiograph that leave its diagnosis true. Zero switches a change off."""
+
+    rotate_deg: float = Field(8.0, ge=0, le=45)
+    shift_share: float = Field(0.05, ge=0, le=0.5, description="of the side")
+    scale_share: float = Field(0.08, ge=0, le=0.5)
+    brightness: float = Field(0.10, ge=0, le=1, description="of the full range")
+    contrast: float = Field(0.15, ge=0, lt=1)
+    noise: float = Field(0.02, ge=0, le=0.5, description="standard deviation, of the full range")
+    erase_share: float = Field(0.0, ge=0, le=0.5, description="side of an erased square")
+    flip: bool = Field(
+        False, description="mirror left and right: moves the heart; off for radiographs"
+    )

@@ -1,0 +1,86 @@
+"""Yes or no: one logit, weighted cross-entropy, logistic link."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medpipe.errors import DataError
+from medpipe.objectives.objective import Floats, Objective, Rule
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NAMED = 5
+"""Wrong labels that an error lists."""
+
+
+class Binary(Objective):
+    """One of two classes, 0 (no) and 1 (yes)."""
+
+    name = "binary"
+    outputs = 1
+    selection = "auroc"
+
+    def targets(self, labels: Sequence[Any]) -> NDArray[np.float32]:
+        """See `Objective.targets`; 0, 1, False and True are in the set."""
+        wrong = Counter(
+            str(label) for label in labels if not (_is_number(label) and label in (0, 1))
+        )
+        if wrong:
+            listed = ", ".join(f"{value!r} ({n} rows)" for value, n in wrong.most_common(_NAMED))
+            raise DataError(
+                f"{wrong.total()} of {len(labels)} labels are not 0 or 1: {listed}; correct them "
+                "at the source and run `medpipe stage ingest` again"
+            )
+        return np.asarray(labels, dtype=np.float32)
+
+    def class_weights(self, targets: Floats, rule: Rule) -> tuple[float, ...]:
+        """See `Objective.class_weights`; "balanced" gives both classes half of the loss."""
+        positives = int(np.sum(targets))
+        negatives = len(targets) - positives
+        if not positives or not negatives:
+            raise DataError(
+                f"the training rows hold {negatives} with label 0 and {positives} with label 1; a "
+                "binary model needs both"
+            )
+        if rule == "none":
+            return 1.0, 1.0
+        return len(targets) / (2 * negatives), len(targets) / (2 * positives)
+
+    def loss(
+        self, logits: Tensor, targets: Tensor, *, weights: Sequence[float], smoothing: float
+    ) -> Tensor:
+        """See `Objective.loss`."""
+        from torch.nn import functional  # delayed: the service and the command line have no torch
+
+        weight = weights[0] + (weights[1] - weights[0]) * targets
+        aim = targets * (1 - 2 * smoothing) + smoothing
+        return functional.binary_cross_entropy_with_logits(logits[:, 0].float(), aim, weight)
+
+    def link(self, logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
+        """See `Objective.link`; the logistic function."""
+        half = np.asarray(logits, dtype=np.float64) / (2 * temperature)
+        return 0.5 + 0.5 * np.tanh(half)  # equal to 1 / (1 + exp(−z)), and never overflows
+
+    def score(self, targets: Floats, logits: Floats) -> float:
+        """AUROC: the chance that a positive outscores a negative, ties counting half."""
+        _, rank, count = np.unique(
+            np.asarray(logits).reshape(-1), return_inverse=True, return_counts=True
+        )
+        positive = np.bincount(rank, np.asarray(targets), len(count))
+        negative = count - positive
+        pairs = positive.sum() * negative.sum()
+        won = (positive * (np.cumsum(negative) - negative / 2)).sum()
+        return float(won / pairs) if pairs else float("nan")
+
+
+OBJECTIVE = Binary()
+
+
+def _is_number(label: Any) -> bool:
+    return isinstance(label, (bool, int, float, np.bool_, np.integer, np.floating))

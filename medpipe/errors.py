@@ -19,8 +19,8 @@ identifier: inside ingest a row is named by its number or its pseudonym.
 from typing import Literal
 
 Fault = Literal["format", "broken", "content", "size"]
-"""Why an item cannot be used: not a format that is read; empty, truncated or undecodable; readable, but
-not what the workload is about; too small or too large."""
+"""Why an item cannot be used: not a format that is read; empty, truncated or undecodable; readable,
+but not what the workload is about; too small or too large."""
 
 
 class MedpipeError(Exception):
@@ -84,7 +84,7 @@ class RequestError(MedpipeError):
 
 
 class OverloadedError(MedpipeError):
-    """More requests are waiting than may; the caller should come back in `retry_after_s` seconds."""
+    """As many requests are waiting as may; the caller should come back in `retry_after_s`."""
 
     def __init__(self, message: str, *, retry_after_s: int = 1) -> None:
         super().__init__(message)

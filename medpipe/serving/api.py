@@ -1,0 +1,274 @@
+"""The HTTP face of the service: an ASGI application that knows nothing of BentoML.
+
+Bodies are taken as files or bytes, never as arrays in JSON, which would cost more than the model.
+Logs hold one line per request with the answer's id, workload, version, status and time; no path,
+query, header, file name or value of a request is ever written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from medpipe import __version__
+from medpipe.errors import CertificateError, MedpipeError, OverloadedError, RequestError
+from medpipe.serving import intake
+from medpipe.serving.batching import Places
+from medpipe.serving.catalogue import Catalogue
+from medpipe.serving.predictor import Answer
+
+LOOK_S = 5.0
+"""Seconds between looks for a new champion."""
+
+PLACES = 256
+"""Requests under way at once; further ones are told to come back. Eight full batches by default."""
+
+RETRY_S = 5
+
+_log = logging.getLogger(__name__)
+
+# The page loads nothing from anywhere and may talk to this service only.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src data:; "
+    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Refusal(BaseModel):
+    """Why a request was not answered, and what to do."""
+
+    error: str
+    answer_id: str | None = Field(None, description="Name of this refusal in the service's log")
+
+
+class Offer(BaseModel):
+    """One clinical question that the service answers."""
+
+    name: str
+    title: str
+    intended_use: str
+    not_for: str
+    model_version: str
+    certificate_sha256: str
+    problem: str | None = Field(None, description="Why a newer model on disk is not served")
+
+
+class Papers(BaseModel):
+    """What the model is, and who allowed it."""
+
+    card: dict[str, Any]
+    certificate: dict[str, Any]
+    certificate_sha256: str
+    problem: str | None = None
+
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "Empty, truncated or broken"},
+    404: {"model": Refusal, "description": "No such workload"},
+    413: {"model": Refusal, "description": "Too many bytes, or pixels"},
+    415: {"model": Refusal, "description": "Not a type of file that is read"},
+    422: {"model": Refusal, "description": "Not an image that the model was made for"},
+    503: {"model": Refusal, "description": "No valid certificate, or too many requests"},
+}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            intake.FORM_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": [intake.FIELD],
+                    "properties": {intake.FIELD: {"type": "string", "format": "binary"}},
+                }
+            },
+            **{
+                kind: {"schema": {"type": "string", "format": "binary"}}
+                for kind in intake.RAW_TYPES
+            },
+        },
+    }
+}
+
+
+def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
+    """The application.
+
+    Parameters
+    ----------
+    catalogue : called once when the server starts, so that making the application reads nothing
+    page : file with the HTML of ``/``; it may load nothing from another host
+    """
+    routes = _Routes(catalogue, page)
+    api = FastAPI(
+        title="medpipe",
+        version=__version__,
+        docs_url=None,  # FastAPI's pages load their scripts from a public host
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        lifespan=routes.lifespan,
+    )
+    api.add_api_route(
+        "/v1/{workload}",
+        routes.answer,
+        methods=["POST"],
+        response_model=Answer,
+        responses=_REFUSALS,
+        openapi_extra=_BODY,
+        summary="Answer for one uploaded file",
+    )
+    api.add_api_route("/v1/", routes.offers, response_model=list[Offer], summary="What is served")
+    api.add_api_route(
+        "/v1/{workload}",
+        routes.papers,
+        response_model=Papers,
+        responses={404: _REFUSALS[404], 503: _REFUSALS[503]},
+        summary="Card and certificate",
+    )
+    api.add_api_route("/", routes.front, include_in_schema=False)
+    # BentoML puts its own pages after ours: one loads a tag manager, these belong to it.
+    for path in ("/docs.json", "/schema.json", "/static_content/{rest:path}"):
+        api.add_api_route(path, routes.absent, include_in_schema=False)
+    api.add_exception_handler(MedpipeError, _refuse)
+    api.add_exception_handler(HTTPException, _refuse_http)
+    api.add_exception_handler(RequestValidationError, _refuse_query)
+    return api
+
+
+class _Routes:
+    """The routes, and the catalogue that they share."""
+
+    def __init__(self, make: Callable[[], Catalogue], page: Path) -> None:
+        self._make = make
+        self._page = page
+        self._places = Places(PLACES)
+        self._catalogue: Catalogue | None = None
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, api: FastAPI) -> AsyncIterator[None]:
+        self._catalogue = api.state.catalogue = self._make()
+        await asyncio.to_thread(self._catalogue.refresh)
+        looking = asyncio.create_task(_look(self._catalogue))
+        try:
+            yield
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        if self._catalogue is None:
+            raise CertificateError("the service is starting; try again in a second")
+        return self._catalogue
+
+    async def answer(
+        self,
+        workload: str,
+        request: Request,
+        explain: Annotated[bool, Query(description="Add a PNG of where the evidence lies")] = False,
+    ) -> Response:
+        """Send a DICOM, PNG or JPEG file, as a form field `file` or as the body itself."""
+        started = time.perf_counter()
+        answer_id = str(uuid4())
+        version = "-"
+        try:
+            with self._places:
+                predictor = self.catalogue.predictor(workload)
+                settings = predictor.release.settings
+                version = f"{settings.workload} {settings.version}"
+                content = await intake.payload(
+                    request, max_upload_mib=settings.serve.max_upload_mib
+                )
+                answer = await predictor.answer(content, explain=explain, answer_id=answer_id)
+            response = Response(answer.model_dump_json(), media_type="application/json")
+        except MedpipeError as error:
+            response = _refusal(error, answer_id=answer_id)
+        _log.info(
+            "answer %s: %s, status %d, %.1f ms",
+            answer_id,
+            version,
+            response.status_code,
+            (time.perf_counter() - started) * 1000,
+        )
+        return response
+
+    async def offers(self) -> list[Offer]:
+        return [self._offer(name) for name in sorted(self.catalogue.predictors)]
+
+    def _offer(self, name: str) -> Offer:
+        release = self.catalogue.predictors[name].release
+        return Offer(
+            name=name,
+            title=release.workload.title,
+            intended_use=release.workload.intended_use,
+            not_for=release.workload.not_for,
+            model_version=str(release.settings.version),
+            certificate_sha256=release.certificate_sha256,
+            problem=self.catalogue.problems.get(name),
+        )
+
+    async def papers(self, workload: str) -> Papers:
+        release = self.catalogue.predictor(workload).release
+        return Papers(
+            card=release.card,
+            certificate=release.certificate,
+            certificate_sha256=release.certificate_sha256,
+            problem=self.catalogue.problems.get(workload),
+        )
+
+    async def front(self) -> FileResponse:
+        return FileResponse(self._page, media_type="text/html", headers=_PAGE_HEADERS)
+
+    async def absent(self) -> Response:
+        return _refusal(RequestError("there is nothing here; see /v1/openapi.json", status=404))
+
+
+async def _look(catalogue: Catalogue) -> None:
+    while True:
+        await asyncio.sleep(LOOK_S)
+        await asyncio.to_thread(catalogue.refresh)
+
+
+def _refusal(error: MedpipeError, *, answer_id: str | None = None) -> JSONResponse:
+    status, headers = 500, {}
+    if isinstance(error, RequestError):
+        status = error.status
+        if status == 413:
+            headers = {"Connection": "close"}  # the rest of the upload is not waited for
+    elif isinstance(error, OverloadedError):
+        status, headers = 503, {"Retry-After": str(error.retry_after_s)}
+    elif isinstance(error, CertificateError):
+        status, headers = 503, {"Retry-After": str(RETRY_S)}
+    content = Refusal(error=str(error), answer_id=answer_id).model_dump(exclude_none=True)
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    assert isinstance(error, MedpipeError)
+    return _refusal(error)
+
+
+async def _refuse_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+async def _refuse_query(_: Request, error: Exception) -> Response:
+    """FastAPI's own answer would repeat the rejected value."""
+    assert isinstance(error, RequestValidationError)
+    wrong = "; ".join(f"{detail['loc'][-1]}: {detail['msg']}" for detail in error.errors())
+    return JSONResponse({"error": f"{wrong}; see /v1/openapi.json"}, 422)

@@ -1,0 +1,129 @@
+"""The body of a request: counted while it arrives, kept in memory only, its file name never read.
+
+Starlette's own form parser is not used, because it writes parts above 1 MB to a temporary file: an
+identifiable image would lie on the disk of the server.
+"""
+
+from __future__ import annotations
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect, Request
+
+from medpipe.errors import RequestError
+
+RAW_TYPES = ("application/dicom", "image/png", "image/jpeg", "application/octet-stream")
+"""Media types of a body that is the file itself. What is in it is decided by its bytes."""
+
+FORM_TYPE = "multipart/form-data"
+FIELD = "file"
+CLIENT_CLOSED = 499
+_FORM_OVERHEAD = 64 * 1024  # bytes of boundaries and headers around the file
+_MIB = 1 << 20
+
+
+async def payload(request: Request, *, max_upload_mib: int) -> bytes:
+    """The uploaded file's bytes, from a multipart field ``file`` or a raw body.
+
+    Raises
+    ------
+    RequestError : 415 another media type; 413 longer than `max_upload_mib`, declared or counted;
+        400 empty, or a form that is broken or has no file; 499 the client went away
+    """
+    media_type, options = parse_options_header(request.headers.get("content-type"))
+    kind = media_type.decode("latin-1")
+    if kind not in (FORM_TYPE, *RAW_TYPES):
+        raise RequestError(
+            f"send the file as {FORM_TYPE} with a field {FIELD!r}, or as the body with the "
+            f"Content-Type {', '.join(RAW_TYPES)}",
+            status=415,
+        )
+    is_form = kind == FORM_TYPE
+    limit = max_upload_mib * _MIB
+    body = await _received(
+        request, limit=limit + _FORM_OVERHEAD * is_form, named_mib=max_upload_mib
+    )
+    content = _file_of_form(body, options.get(b"boundary", b"")) if is_form else body
+    if len(content) > limit:
+        raise _too_large(max_upload_mib)
+    if not content:
+        raise RequestError("the file is empty; send a DICOM, PNG or JPEG file", status=400)
+    return content
+
+
+async def _received(request: Request, *, limit: int, named_mib: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(named_mib)
+    chunks: list[bytes] = []
+    total = 0
+    try:
+        async for chunk in request.stream():  # a chunked upload declares nothing: count
+            total += len(chunk)
+            if total > limit:
+                raise _too_large(named_mib)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise RequestError("the upload was cut off", status=CLIENT_CLOSED) from None
+    return b"".join(chunks)
+
+
+def _too_large(max_upload_mib: int) -> RequestError:
+    return RequestError(
+        f"the file is larger than {max_upload_mib} MiB; send one image, compressed, or have "
+        "serve.max_upload_mib raised",
+        status=413,
+    )
+
+
+class _Form:
+    """Collects the part named ``file``; other parts, and all file names, are dropped unread."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.files = 0
+        self.is_complete = False
+        self._header = b""
+        self._value = b""
+        self._wanted = False
+
+    def on_part_begin(self) -> None:
+        self._wanted = False
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def on_header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, options = parse_options_header(self._value)
+            self._wanted = options.get(b"name") == FIELD.encode()
+            self.files += self._wanted
+        self._header = self._value = b""
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._wanted:
+            self.pieces.append(data[start:end])
+
+    def on_end(self) -> None:
+        self.is_complete = True
+
+
+def _file_of_form(body: bytes, boundary: bytes) -> bytes:
+    form = _Form()
+    names = ("part_begin", "header_field", "header_value", "header_end", "part_data", "end")
+    callbacks = {f"on_{name}": getattr(form, f"on_{name}") for name in names}
+    try:
+        MultipartParser(boundary, callbacks).write(body)  # type: ignore[arg-type]
+    except FormParserError:
+        form.is_complete = False
+    if not form.is_complete or not boundary:
+        raise RequestError("the form is broken or cut off; send it again", status=400)
+    if form.files != 1:
+        raise RequestError(
+            f"the form must have exactly one field {FIELD!r} with one file; it has {form.files}",
+            status=400,
+        )
+    return b"".join(form.pieces)

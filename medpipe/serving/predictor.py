@@ -1,0 +1,187 @@
+"""From the bytes of an upload to an answer.
+
+Reading and encoding are the workload's own, the very functions that made the training data, so
+that the service cannot see an image otherwise than the model did. They run in threads, because the
+decoders let go of Python's lock; the model runs in one further thread, on batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import math
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from medpipe.errors import Fault, RequestError, UnreadableError
+from medpipe.serving.batching import Batcher
+from medpipe.serving.release import Release, Settings
+from medpipe.workload import Row
+
+STATUS: dict[Fault, int] = {"format": 415, "broken": 400, "content": 422, "size": 413}
+"""HTTP status of an upload that the workload cannot read."""
+
+Inputs = Mapping[str, np.ndarray]
+
+
+class Answer(BaseModel):
+    """What the model says of one example, and on whose authority."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "answer_id": "0b0cf2b6-7c0e-4f43-9f3b-6a3b4e6a3f10",
+                "workload": "chest_xray",
+                "probability": 0.91,
+                "risk": 0.84,
+                "decision": True,
+                "threshold": 0.42,
+                "model_version": "3",
+                "certificate_sha256": "9f86d081884c7d659a2feaa0c55ad015" * 2,
+                "intended_use": "research on pneumonia in frontal chest radiographs",
+                "duration_ms": 6.2,
+                "warnings": [],
+                "explanation_png": None,
+            }
+        }
+    )
+
+    answer_id: str = Field(
+        description="Name of this answer in the service's log; holds no identity"
+    )
+    workload: str = Field(description="The clinical question that was answered")
+    probability: float = Field(ge=0, le=1, description="As the network gave it, not calibrated")
+    risk: float = Field(ge=0, le=1, description="Calibrated probability; the figure to show")
+    decision: bool = Field(description="Whether the risk reaches the threshold")
+    threshold: float = Field(ge=0, le=1, description="Operating point that the gate allowed")
+    model_version: str = Field(description="Version in the model registry")
+    certificate_sha256: str = Field(description="Digest of the certificate that allows this model")
+    intended_use: str = Field(description="What the model may be used for")
+    duration_ms: float = Field(ge=0, description="From the whole upload to this answer, ms")
+    warnings: list[str] = Field(description="What makes this answer less certain than most")
+    explanation_png: str | None = Field(
+        None, description="Base64 of a PNG that shows where the evidence lies; with ?explain=true"
+    )
+
+
+@dataclass(frozen=True)
+class Example:
+    """One upload, decoded and encoded."""
+
+    row: Row
+    inputs: Inputs
+    warnings: tuple[str, ...]
+
+
+class Predictor:
+    """Answers for one release.
+
+    Parameters
+    ----------
+    decoders : where uploads are decoded and maps are drawn; shared by all predictors
+    """
+
+    def __init__(self, release: Release, *, decoders: Executor) -> None:
+        self.release = release
+        self._decoders = decoders
+        self._limits = _limits(release.settings)
+        model = ThreadPoolExecutor(1, thread_name_prefix="model")
+        batch_max = release.settings.serve.batch_max
+        self._score = Batcher(self._scored, executor=model, batch_max=batch_max)
+        self._explain = Batcher(self._explained, executor=model, batch_max=batch_max)
+
+    async def answer(
+        self, payload: bytes, *, explain: bool = False, answer_id: str | None = None
+    ) -> Answer:
+        """The answer for the file in `payload`.
+
+        Raises
+        ------
+        RequestError : the file cannot be answered; status and message say what to send instead
+        """
+        started = time.perf_counter()
+        example = await self._in_thread(self._example, payload)
+        drawn = None
+        if explain:
+            logit, heat = await self._explain(example.inputs)
+            drawn = await self._in_thread(self.release.workload.draw, example.row, heat)
+        else:
+            logit = await self._score(example.inputs)
+        return self._worded(
+            logit, example, drawn, answer_id=answer_id or str(uuid4()), started=started
+        )
+
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._decoders, function, *arguments
+        )
+
+    def _example(self, payload: bytes) -> Example:
+        workload, state = self.release.workload, self.release.state
+        try:
+            row = workload.read(payload, limits=self._limits)
+        except UnreadableError as error:
+            raise RequestError(str(error), status=STATUS[error.fault]) from None
+        return Example(row, workload.encode(row, state), workload.cautions(row, state))
+
+    def _scored(self, batch: Sequence[Inputs]) -> list[float]:
+        logits: list[float] = self.release.session.score(_stacked(batch)).tolist()
+        return logits
+
+    def _explained(self, batch: Sequence[Inputs]) -> list[tuple[float, np.ndarray]]:
+        logits, maps = self.release.session.explain(_stacked(batch))
+        return list(zip(logits.tolist(), maps, strict=True))
+
+    def _worded(
+        self,
+        logit: float,
+        example: Example,
+        drawn: bytes | None,
+        *,
+        answer_id: str,
+        started: float,
+    ) -> Answer:
+        if not math.isfinite(logit):
+            raise RequestError(
+                "the model gives no finite score for this example; do not use it", status=422
+            )
+        settings = self.release.settings
+        risk = _sigmoid(logit / settings.temperature)
+        return Answer(
+            answer_id=answer_id,
+            workload=settings.workload,
+            probability=_sigmoid(logit),
+            risk=risk,
+            decision=risk >= settings.threshold,
+            threshold=settings.threshold,
+            model_version=str(settings.version),
+            certificate_sha256=self.release.certificate_sha256,
+            intended_use=self.release.workload.intended_use,
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+            warnings=list(example.warnings),
+            explanation_png=None if drawn is None else base64.b64encode(drawn).decode("ascii"),
+        )
+
+
+def _limits(settings: Settings) -> dict[str, Any]:
+    """The limits of ingest; the service may be narrower, never wider."""
+    ours = settings.serve.max_pixels
+    return {**settings.limits, "max_pixels": min(ours, settings.limits.get("max_pixels", ours))}
+
+
+def _stacked(batch: Sequence[Inputs]) -> dict[str, np.ndarray]:
+    return {name: np.stack([inputs[name] for inputs in batch]) for name in batch[0]}
+
+
+def _sigmoid(logit: float) -> float:
+    """Without overflow at either end."""
+    if logit >= 0:
+        return 1 / (1 + math.exp(-logit))
+    return math.exp(logit) / (1 + math.exp(logit))

@@ -1,0 +1,119 @@
+"""The folder that the service loads, and the refusal to load one that nobody has signed for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medpipe import certificate, workloads
+from medpipe.config import ServeParams
+from medpipe.errors import CertificateError, ParamsError
+from medpipe.serving.session import Session
+from medpipe.workload import State, Workload
+
+MODEL, STATE, SETTINGS, CARD = certificate.COVERED
+PACKAGED = "releases"
+"""Folder of a bento that holds its releases, one per workload."""
+
+
+class Settings(BaseModel):
+    """What the gate allowed the service to do with the model: ``settings.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    workload: str
+    variant: str
+    version: int | str
+    run_id: str
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    threshold: Annotated[float, Field(ge=0, le=1, description="of the calibrated risk")]
+    limits: dict[str, Any]
+    serve: ServeParams = Field(default_factory=lambda: ServeParams.model_validate({}))
+
+
+@dataclass(frozen=True)
+class Release:
+    """A promoted model, ready to answer.
+
+    Parameters
+    ----------
+    certificate_sha256 : `certificate.digest`, which every answer carries
+    """
+
+    workload: Workload
+    session: Session
+    state: State
+    settings: Settings
+    card: dict[str, Any]
+    certificate: dict[str, Any]
+    certificate_sha256: str
+
+
+def load(folder: Path, trusted: Sequence[bytes]) -> Release:
+    """The release in `folder`, after its certificate has been checked against its files.
+
+    Parameters
+    ----------
+    trusted : public keys, 32 bytes each
+
+    Raises
+    ------
+    CertificateError : a file is missing or broken, the certificate is not signed by one of
+        `trusted` or names other contents, or the workload is another one, or not installed
+    """
+    signed = certificate.read(folder)
+    certificate.verify(signed, folder, trusted)
+    settings = _settings(folder)
+    return Release(
+        workload=_workload(settings.workload, folder),
+        session=Session(folder / MODEL, threads=settings.serve.threads),
+        state=_json(folder, STATE),
+        settings=settings,
+        card=_json(folder, CARD),
+        certificate=signed,
+        certificate_sha256=certificate.digest(signed),
+    )
+
+
+def _workload(name: str, folder: Path) -> Workload:
+    # A release of another question, put under this name, would be signed and still be wrong here.
+    if name != folder.name:
+        raise CertificateError(
+            f"release {folder.name!r} is of workload {name!r}; promote {folder.name} again"
+        )
+    try:
+        return workloads.get(name)
+    except ParamsError as error:
+        raise CertificateError(f"release {folder.name!r} cannot be served here: {error}") from None
+
+
+def _settings(folder: Path) -> Settings:
+    try:
+        return Settings.model_validate(_json(folder, SETTINGS))
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
+        )
+        raise CertificateError(f"{SETTINGS} of release {folder.name!r} is wrong: {wrong}") from None
+
+
+def _json(folder: Path, name: str) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / name).read_bytes())
+    except OSError as error:
+        raise CertificateError(
+            f"release {folder.name!r} has no readable {name} ({error.strerror}); "
+            f"run `medpipe promote {folder.name}`"
+        ) from None
+    except ValueError:  # neither JSON nor, at times, UTF-8
+        raise CertificateError(
+            f"{name} of release {folder.name!r} is not whole; run `medpipe promote {folder.name}`"
+        ) from None
+    if not isinstance(content, dict):
+        raise CertificateError(f"{name} of release {folder.name!r} does not hold a JSON object")
+    return content

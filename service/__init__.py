@@ -1,0 +1,1 @@
+"""BentoML's entry: a thin shell around `medpipe.serving`."""

@@ -1,0 +1,57 @@
+"""What ``bentoml serve`` starts, in the checkout and in a bento.
+
+BentoML gives the process model, the health routes and the packaging; the routes that answer are a
+FastAPI application beside BentoML's own, which cost ten times as much per request and log what they
+refuse. Its access log and metrics are off: both write down the path of every request as it came,
+and a path may hold a name.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import bentoml
+from starlette.exceptions import HTTPException
+
+from medpipe.serving import api, catalogue
+from medpipe.serving.log import WithoutValues
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+app = api.create(lambda: catalogue.at(_ROOT), page=Path(__file__).with_name("page.html"))
+
+
+@bentoml.service(
+    name="medpipe",
+    workers=1,  # batches form within a process; decoding and model use threads
+    traffic={"timeout": 60},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+    # Nothing here asks who is calling: this machine only, unless --host says otherwise …
+    http={"host": "127.0.0.1", "port": 3000},
+    # … but in a container, which is reached through a published port. Only images read this.
+    envs=[{"name": "BENTOML_HOST", "value": "0.0.0.0"}],
+)
+@bentoml.asgi_app(app, path="/")
+class MedpipeService:
+    """Answers clinical questions about uploaded files, with the models that the gate allowed."""
+
+    def __init__(self) -> None:
+        logging.getLogger("medpipe").setLevel(logging.INFO)
+        for name in ("uvicorn.error", "bentoml._internal.server.http_app"):
+            logging.getLogger(name).addFilter(WithoutValues())
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it quotes broken headers
+
+    async def __is_ready__(self) -> bool:
+        """Whether every release may be served; if not, the reason is the body of the 503.
+
+        Raises
+        ------
+        HTTPException : 503 with the reason, which BentoML's own answer would leave out
+        """
+        offered: catalogue.Catalogue | None = getattr(app.state, "catalogue", None)
+        reason = "the service is starting" if offered is None else offered.not_ready()
+        if reason is not None:
+            raise HTTPException(503, detail=f"not ready: {reason}")
+        return True

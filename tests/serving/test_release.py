@@ -1,0 +1,70 @@
+"""Only what the gate has signed for is ever loaded."""
+
+import json
+
+import pytest
+from brightness_release import TRUSTED, write_release
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from medpipe import certificate
+from medpipe.errors import CertificateError
+from medpipe.serving import release
+
+
+def test_a_signed_release_loads_with_everything_that_answers_need(releases):
+    loaded = release.load(releases / "brightness", TRUSTED)
+    assert loaded.workload.name == "brightness"
+    assert (loaded.settings.temperature, loaded.settings.threshold) == (2.0, 0.6)
+    assert loaded.certificate_sha256 == certificate.digest(loaded.certificate)
+
+
+@pytest.mark.parametrize("name", certificate.COVERED)
+def test_a_file_changed_after_signing_is_refused_by_name(releases, name):
+    path = releases / "brightness" / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(CertificateError, match=name):
+        release.load(path.parent, TRUSTED)
+
+
+def test_a_certificate_of_another_key_is_refused(tmp_path):
+    folder = write_release(tmp_path / "brightness", key=Ed25519PrivateKey.generate())
+    with pytest.raises(CertificateError, match="not trusted"):
+        release.load(folder, TRUSTED)
+
+
+def test_a_certificate_with_a_changed_field_is_refused(releases):
+    path = releases / "brightness" / certificate.FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "approver": "nobody"}))
+    with pytest.raises(CertificateError, match="signature"):
+        release.load(path.parent, TRUSTED)
+
+
+def test_a_folder_without_a_certificate_is_refused(tmp_path):
+    with pytest.raises(CertificateError, match="medpipe promote"):
+        release.load(tmp_path, TRUSTED)
+
+
+def test_a_signed_release_under_another_workload_s_name_is_refused(tmp_path):
+    folder = write_release(tmp_path / "chest_xray")
+    with pytest.raises(CertificateError, match="is of workload 'brightness'"):
+        release.load(folder, TRUSTED)
+
+
+def test_a_signed_release_of_an_unknown_workload_is_refused(tmp_path):
+    folder = write_release(tmp_path / "astrology", workload="astrology")
+    with pytest.raises(CertificateError, match="astrology"):
+        release.load(folder, TRUSTED)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"temperature": 0}, "temperature"),
+        ({"threshold": 1.5}, "threshold"),
+        ({"serve": 1}, "serve"),
+    ],
+)
+def test_signed_settings_that_make_no_sense_are_refused_by_name(tmp_path, settings, named):
+    folder = write_release(tmp_path / "brightness", **settings)
+    with pytest.raises(CertificateError, match=named):
+        release.load(folder, TRUSTED)

@@ -9,6 +9,8 @@ Safe in threads: nothing is shared.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -97,10 +99,26 @@ def _decode(dataset: Dataset, syntax: UID) -> np.ndarray:
 
 def _array(dataset: Dataset, syntax: UID, *, plugin: str) -> np.ndarray:
     options: dict[str, Any] = as_pixel_options(dataset, view_only=True)
-    values, _ = get_decoder(syntax).as_array(
-        dataset, index=0, raw=True, decoding_plugin=plugin, **options
-    )
+    with _panic_as_error():
+        values, _ = get_decoder(syntax).as_array(
+            dataset, index=0, raw=True, decoding_plugin=plugin, **options
+        )
     return np.asarray(values)
+
+
+@contextmanager
+def _panic_as_error() -> Iterator[None]:
+    """Keep a damaged file from ending the process.
+
+    The RLE decoder is written in Rust; its index errors arrive as pyo3's PanicException, which no
+    module exports and which passes every `except Exception`.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise RuntimeError("a decoder panicked") from None
+        raise
 
 
 def _is_12_bit_jpeg(dataset: Dataset, syntax: UID) -> bool:

@@ -148,7 +148,10 @@ def check_radiograph(dataset: Dataset) -> None:
 def check_pixels(dataset: Dataset, limits: Mapping[str, Any]) -> None:
     """Refuse, undecoded, what is not one grey image of a usable size. Raises UnreadableError."""
     if "PixelData" not in dataset:
-        raise UnreadableError("the DICOM file has no pixel data", fault="content")
+        raise UnreadableError(
+            "the DICOM file has no pixel data: it is no image, or was cut off before its pixels",
+            fault="content",
+        )
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         raise UnreadableError(
             f"{int(dataset.NumberOfFrames)} frames; a radiograph has one: send the frames as files",

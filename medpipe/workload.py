@@ -26,6 +26,8 @@ Row = Mapping[str, Any]
 """One row of raw: column name → value, None where it is not known."""
 State = dict[str, Any]
 """What `Workload.fit` learned from the training rows: JSON, nothing that runs."""
+Perturbation = Callable[[dict[str, np.ndarray], np.random.Generator], dict[str, np.ndarray]]
+"""A change of a batch of encoded inputs; see `Workload.perturb`."""
 
 
 class Section(BaseModel):
@@ -239,6 +241,14 @@ class Workload(ABC):
         them changed, on whatever device they are.
         """
         return None
+
+    def perturb(self) -> Mapping[str, Perturbation]:
+        """Changes of encoded inputs that another device would make, by their names in words.
+
+        The evaluation measures what each costs. Each takes a batch (B, …) by input name, and a
+        generator, and returns the batch changed, in the same shapes and dtypes; none: not measured.
+        """
+        return {}
 
     # -- answering -------------------------------------------------------------------------------
     def cautions(self, row: Row, state: State) -> tuple[str, ...]:

@@ -1,0 +1,120 @@
+"""The curves of a report, thinned to what an eye can tell apart, and as CSV for `dvc plots`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medpipe.evaluation import calibration, discrimination, threshold
+from medpipe.evaluation.sample import Floats, Sample
+
+_POINTS = 200
+"""Most points of a curve; more are not seen and make the page heavy."""
+_RISKS = np.arange(1, 100) / 100
+"""Thresholds of the decision curve."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What both the CSV files and the pictures show, thinned to what an eye can tell apart."""
+
+    false_positives: Floats
+    true_positives: Floats
+    roc_thresholds: Floats
+    recall: Floats
+    precision: Floats
+    pr_thresholds: Floats
+    bins: calibration.Bins
+    risks: Floats
+    net_benefit: Floats
+    treat_all: Floats
+    cells: dict[str, int]
+    prevalence: float
+    at: float
+
+
+def curves(sample: Sample, *, at: float) -> Curves:
+    """The curves of `sample` (both classes in it) with the operating point `at`."""
+    counts = sample.counts()
+    roc = _thinned(discrimination.roc_curve(counts))
+    pr = _thinned(discrimination.pr_curve(counts))
+    benefit = [threshold.net_benefit(threshold.confusion(counts, r), r)[0] for r in _RISKS]
+    prevalence = sample.positives / len(sample)
+    cells = threshold.confusion(counts, at)
+    return Curves(
+        *roc,
+        *pr,
+        calibration.reliability(sample),
+        _RISKS,
+        np.array(benefit),
+        prevalence - (1 - prevalence) * _RISKS / (1 - _RISKS),
+        {name: int(getattr(cells, name)[0]) for name in cells.__dataclass_fields__},
+        prevalence,
+        at,
+    )
+
+
+def write_csv(folder: Path, found: Curves, sample: Sample) -> None:
+    """`roc`, `pr`, `calibration`, `decision_curve` and `confusion` as CSV, for `dvc plots`.
+
+    `confusion.csv` has a row per example, because DVC's template counts rows.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    finite = np.where(np.isfinite(found.roc_thresholds), found.roc_thresholds, 1.0)
+    tables: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]] = {
+        "roc": (
+            ("false_positive_share", "true_positive_share", "threshold"),
+            zip(found.false_positives, found.true_positives, finite, strict=True),
+        ),
+        "pr": (
+            ("recall", "precision", "threshold"),
+            zip(found.recall, found.precision, found.pr_thresholds, strict=True),
+        ),
+        "calibration": (
+            ("predicted", "observed", "examples"),
+            zip(found.bins.predicted, found.bins.observed, found.bins.examples, strict=True),
+        ),
+        "decision_curve": (("threshold", "strategy", "net_benefit"), _decisions(found)),
+        "confusion": (
+            ("actual", "predicted"),
+            (
+                (_named(actual), _named(score >= found.at))
+                for actual, score in zip(sample.labels, sample.scores, strict=True)
+            ),
+        ),
+    }
+    for name, (header, rows) in tables.items():
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(header)
+            writer.writerows([_short(value) for value in row] for row in rows)
+
+
+def _thinned(curve: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats, Floats]:
+    """At most `_POINTS` points, evenly along the curve's own length, ends kept."""
+    x, y, at = curve
+    along = np.r_[0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))]
+    wanted = np.linspace(0, along[-1], _POINTS)
+    kept = np.unique(np.r_[0, np.searchsorted(along, wanted), len(x) - 1])
+    kept = kept[kept < len(x)]
+    return x[kept], y[kept], at[kept]
+
+
+def _named(positive: bool) -> str:
+    return "positive" if positive else "negative"
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _decisions(found: Curves) -> Iterable[Sequence[Any]]:
+    for risk, model, everyone in zip(found.risks, found.net_benefit, found.treat_all, strict=True):
+        yield risk, "model", model
+        yield risk, "act on all", everyone
+        yield risk, "act on none", 0.0

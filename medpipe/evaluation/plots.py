@@ -1,0 +1,112 @@
+"""The curves of a report as SVG, for the page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from medpipe.evaluation.curves import Curves
+
+INK, QUIET, GRID = "#1f2933", "#52606d", "#d9e2ec"
+BLUE, ORANGE, GREEN = "#1d5b8f", "#b8480a", "#1f6f5c"  # each 4.5 : 1 on white or better
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text: it scales, prints and can be read out
+    "svg.hashsalt": "medpipe",  # the same report gives the same bytes
+    "font.family": "sans-serif",
+    "font.size": 10.5,
+    "axes.edgecolor": QUIET,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "legend.frameon": False,
+    "lines.linewidth": 2.2,
+}
+
+
+def pictures(found: Curves) -> dict[str, str]:
+    """The curves as SVG texts by name."""
+    return {
+        "roc": _drawn(_roc, found),
+        "pr": _drawn(_pr, found),
+        "calibration": _drawn(_calibration, found),
+        "decision_curve": _drawn(_decision, found),
+    }
+
+
+def _drawn(draw: Callable[[Axes, Curves], None], found: Curves) -> str:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(4.6, 3.9), layout="constrained")
+        draw(figure.add_subplot(), found)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    drawn = text.getvalue()
+    return drawn[drawn.index("<svg") :]
+
+
+def _unit_axes(axes: Axes, *, x: str, y: str) -> None:
+    axes.set(xlim=(-0.015, 1.015), ylim=(-0.015, 1.015), xlabel=x, ylabel=y)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _point(axes: Axes, x: float, y: float) -> None:
+    axes.plot([x], [y], "o", color=ORANGE, markersize=8, label="operating point", zorder=5)
+
+
+def _roc(axes: Axes, found: Curves) -> None:
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (4, 4)), label="chance")
+    axes.plot(found.false_positives, found.true_positives, color=BLUE, label="model")
+    cells = found.cells
+    negatives = cells["false_positives"] + cells["true_negatives"]
+    positives = cells["true_positives"] + cells["false_negatives"]
+    _point(axes, cells["false_positives"] / negatives, cells["true_positives"] / positives)
+    _unit_axes(axes, x="False alarms among the healthy", y="Found among the ill")
+    axes.legend(loc="lower right")
+
+
+def _pr(axes: Axes, found: Curves) -> None:
+    axes.axhline(
+        found.prevalence, color=QUIET, linewidth=1, linestyle=(0, (4, 4)), label="everyone flagged"
+    )
+    axes.step(found.recall, found.precision, where="pre", color=BLUE, label="model")
+    cells = found.cells
+    flagged = cells["true_positives"] + cells["false_positives"]
+    if flagged:
+        positives = cells["true_positives"] + cells["false_negatives"]
+        _point(axes, cells["true_positives"] / positives, cells["true_positives"] / flagged)
+    _unit_axes(axes, x="Found among the ill", y="Ill among the flagged")
+    axes.legend(loc="lower left")
+
+
+def _calibration(axes: Axes, found: Curves) -> None:
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=(0, (4, 4)), label="perfect")
+    bins = found.bins
+    axes.plot(bins.predicted, bins.observed, "o-", color=BLUE, markersize=6, label="model")
+    axes.axvline(found.at, color=ORANGE, linewidth=1.5, label="threshold")
+    _unit_axes(axes, x="Predicted risk", y="Observed share")
+    axes.legend(loc="upper left")
+
+
+def _decision(axes: Axes, found: Curves) -> None:
+    axes.plot(found.risks, found.treat_all, color=GREEN, linewidth=1.6, label="act on everyone")
+    axes.axhline(0, color=QUIET, linewidth=1.6, label="act on no one")
+    axes.plot(found.risks, found.net_benefit, color=BLUE, label="act on the model")
+    axes.axvline(found.at, color=ORANGE, linewidth=1.5, label="threshold")
+    top = max(found.prevalence, float(found.net_benefit.max()))
+    axes.set(xlim=(0, 1), ylim=(-0.15 * top, 1.1 * top), ylabel="Net benefit per example")
+    axes.set_xlabel("Risk from which one would act")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.legend(loc="best")

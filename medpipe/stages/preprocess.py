@@ -1,0 +1,228 @@
+"""preprocess: split raw by patient, fit on train, encode every row, write the receipt.
+
+Raw is read three times, part by part: its small columns to split, train for `Workload.fit`, and all
+rows to encode. Rows stay in the order of raw, whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from medpipe import duplicates, files, split
+from medpipe.config import Params, effective
+from medpipe.errors import DataError, UnreadableError
+from medpipe.paths import Layout
+from medpipe.tables import ready
+from medpipe.tables.raw import Raw
+from medpipe.workload import Row, State, Workload
+
+_BATCH = 32
+"""Rows of raw that are read at once."""
+_AHEAD = 4
+"""Rows per thread that are encoded before the first of them is written."""
+_THUMBNAILS = "thumbnails.npy"
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What goes where: the rows of ready in the order of raw, (N,), and the side of each."""
+
+    frame: pd.DataFrame
+    sides: np.ndarray
+    left_out: dict[str, int]
+
+
+def preprocess(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
+    """Make ready from raw.
+
+    Returns
+    -------
+    counts : side → examples, groups, positives
+    left_out : reason → examples of raw that are not in ready
+    clean, problems, digest : of the receipt
+
+    Raises
+    ------
+    DataError : no labels, one class or one patient only, a side that is empty or of one class
+    MissingStageError : raw is not there
+    """
+    raw = Raw(layout.raw, workload.columns)
+    plan = _plan(raw.frame(_small(workload)), workload, params)
+    _check(plan, workload, params)
+    train = set(plan.frame["example"][plan.sides == "train"])
+    state = workload.fit(_rows(raw, workload, train), params.preprocess)
+    threads = params.ingest.threads or os.cpu_count() or 1
+    with files.new_folder(layout.ready) as folder:
+        rows = _rows(raw, workload, set(plan.frame["example"]))
+        _write(folder, plan, workload, _encoded(rows, workload, state, threads=threads))
+        receipt = split.receipt(
+            _examples(plan, workload),
+            params.split,
+            left_out=plan.left_out,
+            alike=_comparison(folder),
+        )
+        (folder / _THUMBNAILS).unlink(missing_ok=True)
+        sections = effective(params)
+        in_force = {name: sections[name] for name in ("split", "preprocess")}
+        ready.seal(folder, state=state, receipt=receipt, params=in_force)
+    for problem in receipt["problems"]:
+        _log.warning("the receipt is not clean: %s", problem)
+    return {key: receipt[key] for key in ("counts", "left_out", "clean", "problems", "digest")}
+
+
+def _plan(frame: pd.DataFrame, workload: Workload, params: Params) -> _Plan:
+    """Sides of all rows, and which rows stay.
+
+    With ``by: group`` content that came under two patients stays on one side; a published split is
+    kept as it was published, copies included, and its receipt says so.
+    """
+    columns = {name: _objects(frame[name]) for name in ("group", "site", "published")}
+    sides = split.assign(columns, params.split)
+    labelled = frame[workload.label].notna().to_numpy(dtype=bool)
+    copied = np.zeros(len(frame), dtype=bool)
+    if params.split.by == "group" and workload.duplicate_column:
+        content = _objects(frame[workload.duplicate_column])
+        copied[labelled] = split.copies(sides[labelled], content[labelled])
+    kept = labelled & ~copied
+    left_out = {
+        "without_label": int((~labelled).sum()),
+        "copy_on_another_side": int(copied.sum()),
+    }
+    return _Plan(frame[kept].reset_index(drop=True), sides[kept], left_out)
+
+
+def _check(plan: _Plan, workload: Workload, params: Params) -> None:
+    """Raise DataError where no model could be fitted, or none measured."""
+    frame, label = plan.frame, workload.label
+    if frame.empty:
+        raise DataError(
+            f"none of the {sum(plan.left_out.values())} examples of raw has a {label}; give "
+            "the source its labels and ingest again"
+        )
+    if frame["group"].nunique() == 1:
+        raise DataError(
+            f"all {len(frame)} labelled examples belong to one patient; train, val and test need "
+            "different ones: ingest more patients"
+        )
+    for side in ("train", "val", "test"):
+        here = frame[label][plan.sides == side]
+        if here.empty:
+            raise DataError(
+                f"{side} got none of {frame['group'].nunique()} patients "
+                f"(split.val {params.split.val:g}, split.test {params.split.test:g}); ingest more "
+                "patients, or raise the share of that side"
+            )
+        if _classed(workload) and here.nunique() < 2:
+            raise DataError(
+                f"every one of the {len(here)} examples of {side} has {label} = {here.iloc[0]}; "
+                "a classifier needs two classes on each side: ingest more patients of the other"
+            )
+
+
+def _rows(raw: Raw, workload: Workload, kept: set[str]) -> Iterator[Row]:
+    """The rows of `kept` with everything that `fit` and `encode` may look at."""
+    columns = [c.name for c in workload.columns]
+    for batch in raw.batches(columns, _BATCH):
+        yield from (row for row in batch if row["example"] in kept)
+
+
+def _encoded(
+    rows: Iterable[Row], workload: Workload, state: State, *, threads: int
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Example id and inputs of each row, in the order of `rows`."""
+
+    def encode(row: Row) -> tuple[str, dict[str, np.ndarray]]:
+        try:
+            return row["example"], workload.encode(row, state)
+        except UnreadableError as error:
+            raise DataError(
+                f"example {row['example']} cannot be encoded: {error}; take it out of the source "
+                "and ingest again"
+            ) from error
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from _in_order(pool, encode, rows, ahead=_AHEAD * threads)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], *, ahead: int
+) -> Iterator[R]:
+    """`pool.map` that takes no more than `ahead` items before their results are asked for."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(function, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _write(
+    folder: Path,
+    plan: _Plan,
+    workload: Workload,
+    encoded: Iterator[tuple[str, dict[str, np.ndarray]]],
+) -> None:
+    """Arrays and rows of every side; thumbnails too where near duplicates are looked for."""
+    rows = plan.frame.assign(label=plan.frame[workload.label])
+    frames = {side: rows[plan.sides == side] for side in split.SIDES}
+    thumbnails = ready.Appender(folder / _THUMBNAILS, len(rows))
+    with ready.Writer(folder, frames) as writer:
+        for expected, side in zip(rows["example"], plan.sides, strict=True):
+            example, inputs = next(encoded, (None, {}))
+            if example != expected:
+                raise DataError(
+                    f"raw changed while it was read: example {expected} is not where it was; run "
+                    "preprocess again"
+                )
+            writer.add(side, inputs)
+            if workload.near_duplicate_column:
+                thumbnails.append(duplicates.thumbnail(inputs))
+    thumbnails.close()
+
+
+def _comparison(folder: Path) -> duplicates.Compare | None:
+    path = folder / _THUMBNAILS
+    return duplicates.comparison(np.load(path, mmap_mode="r")) if path.is_file() else None
+
+
+def _examples(plan: _Plan, workload: Workload) -> split.Examples:
+    """The columns of ready that its receipt looks at."""
+    frame, label = plan.frame, plan.frame[workload.label]
+    two = set(label.unique()) <= {0, 1}  # True and False are 1 and 0
+    content, likeness = workload.duplicate_column, workload.near_duplicate_column
+    return split.Examples(
+        example=_objects(frame["example"]),
+        group=_objects(frame["group"]),
+        side=plan.sides,
+        positive=label.to_numpy(dtype=bool) if two else None,
+        content=_objects(frame[content]) if content else None,
+        likeness=_objects(frame[likeness]) if likeness else None,
+    )
+
+
+def _small(workload: Workload) -> list[str]:
+    return [c.name for c in workload.columns if c.dtype != "bytes"]
+
+
+def _classed(workload: Workload) -> bool:
+    return next(c for c in workload.columns if c.name == workload.label).classed
+
+
+def _objects(column: pd.Series) -> np.ndarray:
+    """(N,) of Python objects, None where a value is missing."""
+    return column.astype(object).where(column.notna(), None).to_numpy(dtype=object)

@@ -20,7 +20,7 @@ _EPS = 1e-12
 
 
 def chosen(weight: Tensor, logits: Tensor) -> Tensor:
-    """Rows of the last layer's `weight` (K, F) for the output to explain: (B, F); (1, F) if K is 1."""
+    """Rows of the last layer's `weight` (K, F) for the output to explain: (B, F), one for K = 1."""
     return weight if weight.shape[0] == 1 else weight[logits.argmax(1)]
 
 

@@ -94,8 +94,8 @@ def _read(path: Path) -> dict[str, Tensor]:
         ) from None
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
         raise ParamsError(
-            f"model.init_from: {path} is not a file of tensors ({str(error).splitlines()[0]}); save "
-            "a state_dict as .safetensors"
+            f"model.init_from: {path} is not a file of tensors ({str(error).splitlines()[0]}); "
+            "save a state_dict as .safetensors"
         ) from None
     for key in _CONTAINERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):

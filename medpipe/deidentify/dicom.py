@@ -1,18 +1,9 @@
-"""De-identification of a DICOM file by the Basic Application Level Confidentiality Profile.
+"""De-identification of a DICOM file: the profile's actions at every level, on the bytes.
 
-DICOM PS3.15 Annex E with two options: Retain Longitudinal Temporal Information with Modified Dates
-(days shifted by the patient's own keyed number, times cut to the hour, because a time to the second
-finds its examination in any archive) and Retain Patient Characteristics (E.1-1's K: sex, age capped at
-90, size, weight and the like; what the option would have cleaned as free text is removed). The device's
-identity, descriptions and institution are not retained. The actions are the standard's Table E.1-1 as
-dicom-anonymizer ships it (edition 2026c).
-
-Only the table is taken from there: its engine acts on the top level alone, keeps removed dates as dummies
-and draws UIDs at random, whereas E.1.1 asks for every level and here the same study must get the same
-UID in every run. Where the table leaves a choice (X/Z, X/D), the type that every object accepts is
-taken: emptied before removed, a dummy before emptied; a sequence is removed.
-
-Pixels are neither decoded nor cleaned: a file that declares burned-in annotation is refused.
+The engine of dicom-anonymizer is not used, only its table (`profile`): it acts on the top level
+alone, keeps removed dates as dummies and draws UIDs at random, whereas PS3.15 E.1.1 asks for every
+level, and the same study must get the same UID in every run. Values that stay are never decoded,
+nor are pixels: a file that declares burned-in annotation is refused, not cleaned.
 """
 
 from __future__ import annotations
@@ -20,65 +11,38 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from io import BytesIO
+from types import MappingProxyType
 
-from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c as table
-from pydicom import Dataset, dcmread, dcmwrite
-from pydicom.dataelem import DataElement, empty_value_for_VR
+from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import FileDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from medpipe.deidentify.elements import Encoding, file_head
 from medpipe.deidentify.pixel_data import pixel_element
+from medpipe.deidentify.profile import AGE_CAP_YEARS, DUMMIES, FULL_PLANES, METHOD, OPTIONS
+from medpipe.deidentify.profile import action as action_for
 from medpipe.errors import UnreadableError
 from medpipe.workload import Pseudonymise
 
-AGE_CAP_YEARS = 90
-"""Ages above 89 become one category: 45 CFR 164.514(b)(2)(i)(C)."""
-METHOD = (
-    "medpipe: PS3.15 2026c Basic Profile",
-    "dates shifted by whole days per patient, times cut to the hour",
-    "patient characteristics kept, age capped at 90 years",
+_SEX, _AGE = 0x00100040, 0x00101010
+_PATIENT_NAME, _PATIENT_ID = 0x00100010, 0x00100020
+_SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
+_BURNED_IN = 0x00280301
+_NOTHING: Mapping[int, bytes] = MappingProxyType({})
+# What pydicom raises for headers that are not what they say.
+_BROKEN = (
+    *(InvalidDicomError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError),
+    *(OSError, OverflowError, RecursionError, NotImplementedError, struct.error, zlib.error),
 )
-OPTIONS = (
-    ("113100", "Basic Application Confidentiality Profile"),
-    ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"),
-    ("113108", "Retain Patient Characteristics Option"),
-)
-"""PS3.16 CID 7050."""
-CHARACTERISTICS = frozenset(
-    {
-        0x00100040,  # PatientSex
-        0x00101010,  # PatientAge
-        0x00101020,  # PatientSize
-        0x00101030,  # PatientWeight
-        0x00102160,  # EthnicGroup
-        0x001021A0,  # SmokingStatus
-        0x001021C0,  # PregnancyStatus
-        0x00102203,  # PatientSexNeutered
-    }
-)
-"""K in column "Rtn. Pat. Chars. Opt." of Table E.1-1."""
-_BIRTH_DATES = frozenset({0x00100030, 0x00100032, 0x00100033, 0x00100034, 0x00100035})
-_TIMES = frozenset({"DA", "DT", "TM"})
-_FULL_PLANES = (0x50, 0x60)
-"""Curves and overlays, groups 50xx and 60xx: drawn or written upon the image, removed whole."""
-_DUMMIES: dict[str, object] = {
-    "AS": "000Y",
-    "DA": "19000101",
-    "DT": "19000101",
-    "TM": "00",
-    "UR": "http://anonymized.invalid",
-    **dict.fromkeys(("DS", "IS"), "0"),
-    **dict.fromkeys(("FD", "FL", "SS", "US", "SL", "UL", "SV", "UV", "AT"), 0),
-    **dict.fromkeys(("OB", "OW", "OF", "OD", "OL", "OV", "UN"), bytes(8)),
-}
-_BROKEN = (InvalidDicomError, ValueError, KeyError, AttributeError, EOFError, OSError)
 
 
 def deidentify(data: bytes, pseudonymise: Pseudonymise) -> bytes:
@@ -87,180 +51,201 @@ def deidentify(data: bytes, pseudonymise: Pseudonymise) -> bytes:
     Parameters
     ----------
     data : the file's bytes
-    pseudonymise : its "group" names the patient, its "uid" every instance, series and study, its shift
-        moves the days
+    pseudonymise : its "group" names the patient, its "uid" every instance, series and study,
+        its shift moves the days
 
     Raises
     ------
     UnreadableError : not DICOM, pixel data cut short, or burned-in annotation declared
     """
     try:
-        dataset, pixels = _parsed(data)
-        return _written(dataset, pseudonymise) + pixels
-    except (*_BROKEN, struct.error, zlib.error, NotImplementedError) as error:
+        file = BytesIO(data)
+        dataset = dcmread(file, stop_before_pixels=True)
+        if _ascii(dataset, _BURNED_IN).upper() == "YES":
+            raise UnreadableError(
+                "burned-in annotation is declared; clean the pixels first", fault="content"
+            )
+        encoding = _encoding(dataset)
+        syntax = UID(dataset.file_meta.get("TransferSyntaxUID") or _plain(encoding))
+        head = file_head(
+            _ascii(dataset, _SOP_CLASS),
+            pseudonymise("uid", _ascii(dataset, _SOP_INSTANCE)),
+            syntax,
+        )
+        if syntax.is_deflated:
+            return head + _deflated(_header(dcmread(BytesIO(data)), pseudonymise, encoding))
+        pixels = pixel_element(
+            data, file.tell(), implicit=encoding.implicit, little_endian=encoding.little_endian
+        )
+        return b"".join((head, _header(dataset, pseudonymise, encoding), pixels))
+    except _BROKEN as error:
         raise UnreadableError(
-            f"the DICOM header cannot be de-identified ({type(error).__name__}); check that the file "
-            "opens in a viewer, and export it again from the archive"
+            f"the DICOM header cannot be de-identified ({type(error).__name__}); check that the "
+            "file opens in a viewer, and export it again from the archive"
         ) from None
 
 
-def _parsed(data: bytes) -> tuple[FileDataset, memoryview]:
-    """The header as a dataset, and the bytes of the pixel data element (none if inside a deflate)."""
-    file = BytesIO(data)
-    dataset = dcmread(file, stop_before_pixels=True)
-    if str(dataset.get("BurnedInAnnotation", "")).strip().upper() == "YES":
-        raise UnreadableError(
-            "burned-in annotation is declared; clean the pixels first", fault="content"
-        )
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
-    if syntax is not None and syntax.is_deflated:
-        return dcmread(BytesIO(data)), memoryview(b"")
-    implicit, little = dataset.original_encoding
-    return dataset, pixel_element(
-        data, file.tell(), implicit=bool(implicit), little_endian=little is not False
-    )
+def _ascii(dataset: Dataset, tag: int) -> str:
+    """The value of an element in the default repertoire, read without decoding the element."""
+    element = dataset.get_item(tag)
+    return "" if element is None else (element.value or b"").decode("ascii").strip(" \0")
 
 
-def _written(dataset: FileDataset, pseudonymise: Pseudonymise) -> bytes:
-    patient_id = str(dataset.get("PatientID") or "")
-    _clean(dataset, pseudonymise, patient_id)
-    _declare(dataset, pseudonymise("group", patient_id))
-    implicit, little = dataset.original_encoding
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = dataset.file_meta.get("TransferSyntaxUID") or _plain(implicit, little)
-    # The source's meta group and preamble go: they may name its application and hold anything.
-    dataset.file_meta = meta
-    dataset.preamble = bytes(128)
-    out = BytesIO()
-    dcmwrite(out, dataset, enforce_file_format=True)
-    return out.getvalue()
+def _bytes(element: DataElement | RawDataElement, encoding: Encoding) -> bytes:
+    """The value as it is in the file.
+
+    pydicom decodes two elements on its own while it reads: SpecificCharacterSet, and
+    PixelRepresentation where there are sequences.
+    """
+    value = element.value
+    if value is None or isinstance(value, bytes):
+        return value or b""
+    if isinstance(value, int):
+        return value.to_bytes(2, "little" if encoding.little_endian else "big")
+    return "\\".join([value] if isinstance(value, str) else value).encode("ascii")
 
 
-def _plain(implicit: bool | None, little: bool | None) -> str:
-    if implicit:
+def _encoding(dataset: FileDataset) -> Encoding:
+    implicit, little_endian = dataset.original_encoding
+    return Encoding(implicit=bool(implicit), little_endian=little_endian is not False)
+
+
+def _plain(encoding: Encoding) -> UID:
+    if encoding.implicit:
         return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if little is not False else ExplicitVRBigEndian
+    return ExplicitVRLittleEndian if encoding.little_endian else ExplicitVRBigEndian
 
 
-def _declare(dataset: Dataset, group: str) -> None:
+def _deflated(body: bytes) -> bytes:
+    """PS3.5 A.5: raw deflate, padded to even length."""
+    deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    compressed = deflate.compress(body) + deflate.flush()
+    return compressed + b"\0" * (len(compressed) % 2)
+
+
+def _header(dataset: FileDataset, pseudonymise: Pseudonymise, encoding: Encoding) -> bytes:
+    patient_id = str(dataset.get("PatientID") or "")
+    group = pseudonymise("group", patient_id).encode("ascii")
+    # The name repeats the pseudonym, which the table's Z allows: viewers list patients by name.
+    named = {
+        _PATIENT_NAME: encoding.element(_PATIENT_NAME, "PN", group),
+        _PATIENT_ID: encoding.element(_PATIENT_ID, "LO", group),
+    }
+    profile = _Profile(pseudonymise, patient_id, encoding)
+    return profile.clean(dataset, added=named | _declared(encoding))
+
+
+@cache
+def _declared(encoding: Encoding) -> dict[int, bytes]:
     """What PS3.15 E.1.1 asks to be said of a file that was de-identified."""
-    dataset.PatientID = group
-    dataset.PatientName = group
-    dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = list(METHOD)
-    dataset.LongitudinalTemporalInformationModified = "MODIFIED"
-    codes = []
-    for value, meaning in OPTIONS:
-        code = Dataset()
-        code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, "DCM", meaning
-        codes.append(code)
-    dataset.DeidentificationMethodCodeSequence = codes
-
-
-def _clean(dataset: Dataset, pseudonymise: Pseudonymise, patient_id: str) -> None:
-    """Apply the table to every element of `dataset` and of what is nested in it, in place."""
-    for tag in list(dataset.keys()):
-        # Elements that stay as they are stay undecoded: decoding them is what costs.
-        raw = dataset.get_item(tag)
-        vr = raw.VR
-        if tag.is_private or not dictionary_has_tag(tag) or tag.group >> 8 in _FULL_PLANES:
-            del dataset[tag]
-            continue
-        if vr in (None, "UN"):
-            vr = dictionary_VR(tag)
-        action = _ACTIONS.get(int(tag))
-        if action == "X" or (vr == "SQ" and action in ("X/D", "X/Z/D")):
-            del dataset[tag]
-        elif int(tag) in CHARACTERISTICS:
-            _characteristic(dataset, tag)
-        elif vr in _TIMES and int(tag) not in _BIRTH_DATES:
-            _shift(dataset[tag], lambda day: pseudonymise.shift(patient_id, day))
-        elif action in ("Z", "X/Z"):
-            dataset[tag].value = empty_value_for_VR(dataset[tag].VR)
-        elif action == "U":
-            _rename(dataset[tag], pseudonymise)
-        elif action is not None:
-            _replace(dataset[tag], pseudonymise)
-        elif vr == "SQ":
-            for item in dataset[tag].value:
-                _clean(item, pseudonymise, patient_id)
-
-
-def _characteristic(dataset: Dataset, tag: BaseTag) -> None:
-    element = dataset[tag]
-    if element.keyword == "PatientSex" and element.value not in ("M", "F", "O"):
-        element.value = None
-    if element.keyword == "PatientAge":
-        years = re.fullmatch(r"(\d{3})Y", str(element.value or ""))
-        if years and int(years[1]) > AGE_CAP_YEARS:
-            element.value = f"{AGE_CAP_YEARS:03d}Y"
-
-
-def _shift(element: DataElement, moved: Callable[[date], date]) -> None:
-    """Move a DA, DT or TM, alone or several; a value that is no date or time becomes empty."""
-    several = isinstance(element.value, MultiValue | list)
-    values = element.value if several else [element.value]
-    shifted = [_shifted(str(value or ""), element.VR, moved) for value in values]
-    element.value = shifted if several else shifted[0]
-
-
-def _shifted(text: str, vr: str, moved: Callable[[date], date]) -> str:
-    if vr == "TM":
-        hour = re.match(r"([01]\d|2[0-3])", text)
-        return hour[1] if hour else ""
-    # The dots are of ACR-NEMA, PS3.5 6.2 note 1.
-    parts = re.match(r"(\d{4})\.?(\d{2})\.?(\d{2})([01]\d|2[0-3])?", text)
-    if not parts:
-        return ""
-    try:
-        day = moved(date(int(parts[1]), int(parts[2]), int(parts[3])))
-    except ValueError:
-        return ""
-    return f"{day:%Y%m%d}".zfill(8) + ((parts[4] or "") if vr == "DT" else "")
-
-
-def _rename(element: DataElement, pseudonymise: Pseudonymise) -> None:
-    if isinstance(element.value, MultiValue | list):
-        element.value = [pseudonymise("uid", str(uid)) for uid in element.value]
-    elif element.value:
-        element.value = pseudonymise("uid", str(element.value))
-
-
-def _replace(element: DataElement, pseudonymise: Pseudonymise) -> None:
-    """A dummy that fits the VR; in a sequence, one for every value."""
-    if element.VR == "UI":
-        _rename(element, pseudonymise)
-    elif element.VR == "SQ":
-        for item in element.value:
-            for inner in list(item):
-                _replace(inner, pseudonymise)
-    else:
-        element.value = _DUMMIES.get(element.VR, "ANONYMIZED")
-
-
-def _actions() -> dict[int, str]:
-    """Table E.1-1: tag → action code of the Basic Profile, without the repeating groups."""
-    codes = {
-        "D": table.D_TAGS,
-        "Z": table.Z_TAGS,
-        "X": table.X_TAGS,
-        "U": table.U_TAGS,
-        "Z/D": table.Z_D_TAGS,
-        "X/Z": table.X_Z_TAGS,
-        "X/D": table.X_D_TAGS,
-        "X/Z/D": table.X_Z_D_TAGS,
+    items = [
+        encoding.element(0x00080100, "SH", value.encode())
+        + encoding.element(0x00080102, "SH", b"DCM")
+        + encoding.element(0x00080104, "LO", meaning.encode())
+        for value, meaning in OPTIONS
+    ]
+    return {
+        0x00120062: encoding.element(0x00120062, "CS", b"YES"),
+        0x00120063: encoding.element(0x00120063, "LO", "\\".join(METHOD).encode()),
+        0x00120064: encoding.sequence(0x00120064, items),
+        0x00280303: encoding.element(0x00280303, "CS", b"MODIFIED"),
     }
-    # X/Z/U* (references to other images) is not listed: such a sequence is entered like any other,
-    # and the UIDs in it are replaced by their own rows.
-    found = {
-        tag[0] << 16 | tag[1]: code for code, tags in codes.items() for tag in tags if len(tag) == 2
-    }
-    # Modified dates: column "Rtn. Long. Modif. Dates Opt." has C for every time but those of birth.
-    times = {tag for tag in found if dictionary_has_tag(tag) and dictionary_VR(tag) in _TIMES}
-    kept = CHARACTERISTICS | (times - _BIRTH_DATES)
-    return {tag: code for tag, code in found.items() if tag not in kept}
 
 
-_ACTIONS = _actions()
+@dataclass(frozen=True)
+class _Profile:
+    """The table's actions for the files of one patient."""
+
+    pseudonymise: Pseudonymise
+    patient_id: str
+    encoding: Encoding
+
+    def clean(self, dataset: Dataset, *, added: Mapping[int, bytes] = _NOTHING) -> bytes:
+        """`dataset` and all that is nested in it, encoded; `added` takes the place of its own."""
+        elements = dict(added)
+        for tag in dataset.keys():  # noqa: SIM118 - a Dataset iterates over decoded elements
+            if int(tag) not in added:
+                elements[int(tag)] = self._element(dataset, tag)
+        return b"".join(elements[tag] for tag in sorted(elements))
+
+    def _element(self, dataset: Dataset, tag: BaseTag) -> bytes:
+        if tag.is_private or not dictionary_has_tag(tag) or tag.group >> 8 in FULL_PLANES:
+            return b""
+        element = dataset.get_item(tag)
+        vr = dictionary_VR(tag) if element.VR in (None, "UN") else element.VR
+        action = action_for(int(tag), vr)
+        if element.VR == "UN" and (action or vr == "SQ"):
+            # Its writer did not know the element and its bytes may be in another encoding.
+            return b""
+        if action == "X":
+            return b""
+        if vr == "SQ":
+            return self._sequence(dataset, tag, action)
+        value = _bytes(element, self.encoding)
+        if action is not None:
+            value = self._changed(int(tag), vr, action, value)
+        return self.encoding.element(int(tag), element.VR or vr, value)
+
+    def _sequence(self, dataset: Dataset, tag: BaseTag, action: str | None) -> bytes:
+        if action == "Z":
+            return self.encoding.sequence(int(tag), ())
+        inner = self.clean if action is None else self._dummies
+        return self.encoding.sequence(int(tag), (inner(item) for item in dataset[tag].value))
+
+    def _changed(self, tag: int, vr: str, action: str, value: bytes) -> bytes:
+        """`value` after `action`: K, U, S (shift), Z or D."""
+        if action == "Z":
+            return b""
+        if action == "D" and vr != "UI":
+            return DUMMIES.get(vr, b"ANONYMIZED")
+        texts = value.decode("ascii", errors="replace").strip(" \0").split("\\")
+        if action == "K":
+            return _characteristic(tag, texts[0], value)
+        changed = [self._shifted(text, vr) if action == "S" else self._uid(text) for text in texts]
+        return "\\".join(changed).encode("ascii")
+
+    def _dummies(self, dataset: Dataset) -> bytes:
+        """The items of a sequence that must not be empty: every value a dummy."""
+        encoded = b""
+        for tag in dataset.keys():  # noqa: SIM118
+            if tag.is_private or not dictionary_has_tag(tag):
+                continue
+            vr = dataset.get_item(tag).VR or dictionary_VR(tag)
+            if vr == "SQ":
+                encoded += self._sequence(dataset, tag, "D")
+            else:
+                value = self._changed(
+                    int(tag), vr, "D", _bytes(dataset.get_item(tag), self.encoding)
+                )
+                encoded += self.encoding.element(int(tag), vr, value)
+        return encoded
+
+    def _uid(self, uid: str) -> str:
+        return self.pseudonymise("uid", uid) if uid else ""
+
+    def _shifted(self, text: str, vr: str) -> str:
+        """A DA, DT or TM; what is no date or time becomes empty."""
+        if vr == "TM":
+            hour = re.match(r"([01]\d|2[0-3])", text)
+            return hour[1] if hour else ""
+        # The dots are of ACR-NEMA, PS3.5 6.2 note 1.
+        parts = re.match(r"(\d{4})\.?(\d{2})\.?(\d{2})([01]\d|2[0-3])?", text)
+        try:
+            day = date(*(int(part) for part in parts.groups()[:3])) if parts else None
+        except ValueError:
+            day = None
+        if parts is None or day is None:
+            return ""
+        day = self.pseudonymise.shift(self.patient_id, day)
+        return day.isoformat().replace("-", "") + ((parts[4] or "") if vr == "DT" else "")
+
+
+def _characteristic(tag: int, text: str, value: bytes) -> bytes:
+    if tag == _SEX:
+        return value if text in ("M", "F", "O") else b""
+    if tag == _AGE:
+        years = re.fullmatch(r"(\d{3})Y", text)
+        return (
+            f"{AGE_CAP_YEARS:03d}Y".encode() if years and int(years[1]) >= AGE_CAP_YEARS else value
+        )
+    return value

@@ -1,7 +1,7 @@
 """Where the pixel data element of a DICOM file begins and ends, found without decoding it.
 
-What follows it (digital signatures, trailing padding, private groups above 7FE1) identifies or is void,
-so that only the element itself is passed on.
+What follows it (digital signatures, trailing padding, private groups above 7FE1) identifies or is
+void, so that only the element itself is passed on.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ _VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 """All of them have the long form of header: tag, VR, two reserved bytes, four of length."""
 
 
-def pixel_element(
-    data: bytes, start: int, *, implicit: bool, little_endian: bool
-) -> memoryview:
+def pixel_element(data: bytes, start: int, *, implicit: bool, little_endian: bool) -> memoryview:
     """The bytes of the pixel data element of `data` that begins at `start`, as a view.
 
     Parameters

@@ -1,8 +1,8 @@
-"""Keyed pseudonyms: the same identifier gets the same name for ever, and only the key can tell whose.
+"""Keyed pseudonyms: an identifier has one name for ever, and only the key can tell whose.
 
-HMAC-SHA-256 (RFC 2104) over the kind and the identifier. Without the key a pseudonym can be neither
-undone nor guessed at by trying all numbers a hospital may give; with it, new data of a known patient
-join the earlier ones. Losing the key loses that link, so it is kept apart from the data.
+HMAC-SHA-256 (RFC 2104) over the kind and the identifier. Without the key a pseudonym can be
+neither undone nor guessed at by trying all numbers a hospital may give; with it, new data of a
+known patient join the earlier ones. Losing the key loses that link: keep it, apart from the data.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Pseudonyms(Pseudonymise):
     Examples
     --------
     >>> Pseudonyms(b"k" * 32)("group", "4711")
-    'p_e35b09a80f9871a1'
+    'p_073ee5b2ae853964'
     """
 
     def __init__(self, key: bytes) -> None:
@@ -76,8 +76,8 @@ class Pseudonyms(Pseudonymise):
 class _OfPatient(Pseudonymise):
     """Gives one patient's group and shift, whatever the header of the file calls him.
 
-    A table may know the patient where the header is empty, wrong, or de-identified already; the file
-    that is kept must agree with its row.
+    A table may know the patient where the header is empty, wrong, or de-identified already; the
+    file that is kept must agree with its row.
     """
 
     def __init__(self, everyone: Pseudonyms, patient_id: str) -> None:
@@ -110,8 +110,8 @@ def load_key(home: Home, *, create: bool = True) -> bytes:
     if not path.exists():
         if not create:
             raise DataError(
-                f"there is no {path}, and raw was made with a key that is not here; copy the key file "
-                f"back, set {KEY_VARIABLE}, or remove the raw folder to ingest anew"
+                f"there is no {path}, and raw was made with a key that is not here; copy the key "
+                f"file back, set {KEY_VARIABLE}, or remove the raw folder to ingest anew"
             )
         _make(home)
     key = path.read_text(encoding="ascii", errors="replace").strip()

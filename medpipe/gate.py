@@ -22,6 +22,8 @@ from typing import Any, Protocol
 Report = Mapping[str, Any]
 """report.json, as `docs/architecture.md` describes it."""
 LOWER_IS_BETTER = frozenset({"brier", "ece"})
+_IN_THE_MIDDLE = frozenset({"calibration_slope", "calibration_intercept"})
+"""Metrics whose best value is neither high nor low: floors and margins say nothing of them."""
 
 
 class Policy(Protocol):
@@ -135,6 +137,7 @@ def _checks(
         for metric, margin in policy.margins.items():
             yield _margin(comparison, metric, margin)
     yield from _subgroups(candidate, policy.subgroup_gap)
+    yield _threshold(candidate)
     yield _calibration(candidate, policy.ece_max)
     yield _ceiling(
         "parity auroc",
@@ -185,14 +188,9 @@ def _validation(candidate: Report) -> Check:
 def _floor(candidate: Report, split: str, metric: str, floor: float) -> Check:
     name = metric if split == "test" else f"{split} {metric}"
     label = _label(metric) if split == "test" else f"{_label(metric)} on the {split} split"
-    if metric in LOWER_IS_BETTER:
-        return Check(
-            name,
-            False,
-            None,
-            floor,
-            f"{label} is better when lower, a floor on it says nothing; take it out of the policy",
-        )
+    if metric in LOWER_IS_BETTER | _IN_THE_MIDDLE:
+        why = f"{label} is not better when higher; take its floor out of the policy"
+        return Check(name, False, None, floor, why)
     measured = _at(candidate, "splits", split, "metrics", metric)
     low = _number(measured, "low")
     if low is None:
@@ -205,28 +203,23 @@ def _floor(candidate: Report, split: str, metric: str, floor: float) -> Check:
 
 def _margin(comparison: Mapping[str, Any] | None, metric: str, margin: float) -> Check:
     name, label = f"{metric} against the champion", _label(metric)
-    paired = _at(comparison or {}, metric)
-    if metric in LOWER_IS_BETTER:
-        worst = _number(paired, "high")
-        loss = worst
-    else:
-        worst = _number(paired, "low")
-        loss = None if worst is None else -worst
-    if worst is None or loss is None:
+    if metric in _IN_THE_MIDDLE:
+        why = f"{label} is neither better higher nor lower; take its margin out of the policy"
+        return Check(name, False, None, margin, why)
+    paired = _at(comparison, metric)
+    side, sign = ("high", 1) if metric in LOWER_IS_BETTER else ("low", -1)
+    worst = _number(paired, side)
+    if worst is None:
         why = _undefined(f"{label}'s difference from the champion", paired)
         return Check(name, False, None, margin, why)
-    passed = loss < margin
-    sign = "" if metric in LOWER_IS_BETTER else "−"
-    side = "upper" if metric in LOWER_IS_BETTER else "lower"
-    relation = "is within" if passed else "is not within"
-    return Check(
-        name,
-        passed,
-        worst,
-        margin,
-        f"{label}'s difference from the champion has the {side} bound {worst:+.4g}, "
-        f"which {relation} the margin of {sign}{margin:g}",
+    passed = sign * worst < margin
+    relation = ("" if passed else "not ") + ("below" if sign > 0 else "above")
+    bound = "upper" if sign > 0 else "lower"
+    why = (
+        f"{label}'s difference from the champion has the {bound} bound {worst:+.4g}, "
+        f"{relation} the margin's {sign * margin:+g}"
     )
+    return Check(name, passed, worst, margin, why)
 
 
 def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
@@ -242,6 +235,15 @@ def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
             gap if not isinstance(gap, Mapping) else {**gap, "value": gap.get("high")},
             limit,
         )
+
+
+def _threshold(candidate: Report) -> Check:
+    """Without an operating point the service could not say yes or no."""
+    value = _number(_at(candidate, "threshold"), "value")
+    if value is None:
+        why = _undefined("The operating point", _at(candidate, "threshold"))
+        return Check("threshold", False, None, None, why)
+    return Check("threshold", True, value, None, f"The operating point is {value:.4g}")
 
 
 def _calibration(candidate: Report, limit: float) -> Check:

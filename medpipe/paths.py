@@ -39,6 +39,10 @@ class Home:
         return self.folder / "mlartifacts"
 
     @property
+    def prefect(self) -> Path:
+        return self.folder / "prefect"
+
+    @property
     def champions(self) -> Path:
         return self.folder / "champions"
 
@@ -98,6 +102,11 @@ class Layout:
     @property
     def checkpoints(self) -> Path:
         return self.home.folder / "checkpoints" / self.workload
+
+    @property
+    def record(self) -> Path:
+        """Copy, on this machine, of the signed promotion record."""
+        return self.home.folder / "promotions" / f"{self.workload}.json"
 
     @property
     def champion(self) -> Path:

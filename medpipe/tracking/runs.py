@@ -113,7 +113,7 @@ def add_to_run(
     paths : files and folders to keep with the run, in `folder` of its artefacts
     """
     client = store.client(layout)
-    here = run_id if _exists(client, layout, run_id) else ensure_run(layout)
+    here = ensure_run(layout, run_id)
     _log(layout, here, {name: value for name, value in metrics.items() if value is not None})
     with store.explained(layout):
         for path in paths:
@@ -125,8 +125,8 @@ def add_to_run(
     return here
 
 
-def ensure_run(layout: Layout) -> str:
-    """Id of the run that made the weights at hand, made from their files where it is not here.
+def ensure_run(layout: Layout, run_id: str | None = None) -> str:
+    """Id here of the run `run_id`, or of the weights at hand; made from their files if it is not.
 
     Weights restored from DVC's cache on another machine come without their run. The new run carries
     the tag `IMPORTED`, the parameters and the history, and is found again by the next call.
@@ -136,12 +136,14 @@ def ensure_run(layout: Layout) -> str:
     MissingStageError : there are no weights
     """
     train = f"medpipe stage train {layout.workload}"
-    original = str(files.read_json(layout.weights / "run.json", made_by=train)["run_id"])
     client = store.client(layout)
+    if run_id is not None and _exists(client, layout, run_id):
+        return run_id
+    original = str(files.read_json(layout.weights / "run.json", made_by=train)["run_id"])
     if _exists(client, layout, original):
         return original
-    with files.locked(layout.home.folder / "import.lock"), store.explained(layout):
-        where = store.experiment(layout)
+    where = store.experiment(layout)
+    with files.locked(layout.home.tracking_database.with_suffix(".lock")), store.explained(layout):
         found = client.search_runs([where], f"tags.`{IMPORTED}` = '{original}'", max_results=1)
         if found:
             return str(found[0].info.run_id)

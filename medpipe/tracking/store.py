@@ -70,11 +70,11 @@ def client(layout: Layout) -> MlflowClient:
     TrackingError : it cannot be reached, within seconds, or is of another MLflow's schema
     """
     with explained(layout):
-        return _opened(uri(layout), shown_uri(layout), layout.home.folder)
+        return _opened(uri(layout), shown_uri(layout), layout.home.tracking_database)
 
 
 @functools.cache
-def _opened(address: str, shown: str, folder: Path) -> MlflowClient:
+def _opened(address: str, shown: str, database: Path) -> MlflowClient:
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
     for setting, value in (
@@ -88,7 +88,7 @@ def _opened(address: str, shown: str, folder: Path) -> MlflowClient:
         _reach(address, shown)
         return MlflowClient(tracking_uri=address, registry_uri=address)
     # Two processes that create the same database at once leave it half migrated.
-    with files.locked(folder / "mlflow.lock"):
+    with files.locked(database.with_suffix(".lock")):
         opened = MlflowClient(tracking_uri=address, registry_uri=address)
         opened.search_experiments(max_results=1)
     return opened

@@ -1,0 +1,124 @@
+"""The champion as the record names it, and the aliases and the release folder that follow.
+
+The registry keeps every release that was ever allowed, each under the digest of its certificate, so
+that a champion can be fetched, verified and put back long after another took its place.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medpipe import certificate, files, keys, tracking
+from medpipe.errors import CertificateError
+from medpipe.paths import Layout
+from medpipe.promotion import record
+from medpipe.promotion.record import Held, Ledger, Record
+
+_FILES = (*certificate.COVERED, certificate.FILE)
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """An empty folder that is gone afterwards."""
+    with (
+        files.explained(Path(tempfile.gettempdir())),
+        tempfile.TemporaryDirectory(prefix="medpipe-") as folder,
+    ):
+        yield Path(folder)
+
+
+def keep(layout: Layout, held: Held, folder: Path) -> None:
+    """Put the release in `folder` into the registry; the version has the model already."""
+    with scratch() as rest:
+        for name in _FILES:
+            if name != "model.onnx":
+                shutil.copyfile(folder / name, rest / name)
+        tracking.attach(layout, held.version, _place(held), rest)
+
+
+@contextmanager
+def fetched(layout: Layout, held: Held) -> Iterator[Path]:
+    """A passing folder with the release `held`, out of the registry and verified."""
+    with scratch() as folder:
+        tracking.download(layout, held.version, _place(held), folder)
+        try:
+            _verify(layout, held, folder)
+        except CertificateError as error:
+            raise CertificateError(
+                f"the registry's copy of version {held.version} is not what the gate allowed: {error}"
+            ) from None
+        yield folder
+
+
+def settled(layout: Layout, ledger: Ledger) -> list[str]:
+    """Make everything follow the record; gives what was out of place, in words."""
+    if ledger.record is None or ledger.signed is None:
+        return misplaced(layout, None)
+    found = misplaced(layout, ledger.record)
+    record.mend(layout, ledger.signed)
+    if found:
+        follow(layout, ledger.record)
+    for note in found:
+        _log.warning("%s: %s; set right by the signed record", layout.workload, note)
+    return [f"{note}; set right by the signed record" for note in found]
+
+
+def misplaced(layout: Layout, held: Record | None) -> list[str]:
+    """What does not follow the record, in words; empty where everything does."""
+    found = []
+    for name, version in _aliases(held).items():
+        points_at = tracking.alias(layout, name)
+        if points_at != version:
+            says = f"the signed record says {version or 'none'}"
+            found.append(
+                f"alias {name} points at {points_at or 'nothing'}, but {says}: it was moved by "
+                "hand, or a promotion was interrupted"
+            )
+    if held is None:
+        return found
+    try:
+        _verify(layout, held.champion, layout.champion)
+    except CertificateError as error:
+        found.append(f"the release folder does not fit: {error}")
+    return found
+
+
+def follow(layout: Layout, held: Record, at_hand: Path | None = None) -> None:
+    """Aliases and release folder as the record says; `at_hand` spares a second download."""
+    for name, version in _aliases(held).items():
+        if tracking.alias(layout, name) != version:
+            tracking.set_alias(layout, name, version)
+    if at_hand is None:
+        with fetched(layout, held.champion) as folder:
+            follow(layout, held, at_hand=folder)
+        return
+    with files.new_folder(layout.champion) as partial:
+        for name in _FILES:
+            shutil.copyfile(at_hand / name, partial / name)
+
+
+def _verify(layout: Layout, held: Held, folder: Path) -> None:
+    signed = certificate.read(folder)
+    if certificate.digest(signed) != held.certificate:
+        raise CertificateError(
+            f"{folder / certificate.FILE} is of version {signed.get('version')}, but the promotion "
+            f"record says version {held.version}; run `medpipe promote {layout.workload}`"
+        )
+    certificate.verify(signed, folder, keys.trusted(layout.home))
+
+
+def _place(held: Held) -> str:
+    return held.certificate[:16]
+
+
+def _aliases(held: Record | None) -> dict[str, str | None]:
+    if held is None:
+        return {"champion": None, "previous": None}
+    previous = held.previous.version if held.previous else None
+    return {"champion": held.champion.version, "previous": previous}

@@ -1,0 +1,351 @@
+"""Promote, roll back, and say how things stand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from medpipe import certificate, files, gate, keys, tracking
+from medpipe.config import Params
+from medpipe.errors import CertificateError, ParamsError, TrackingError
+from medpipe.gate import Check, Verdict
+from medpipe.paths import Layout
+from medpipe.promotion import candidate as candidates
+from medpipe.promotion import record
+from medpipe.promotion.candidate import Candidate
+from medpipe.promotion.challenge import challenge
+from medpipe.promotion.champion import fetched, follow, keep, misplaced, scratch, settled
+from medpipe.promotion.record import Held, Ledger, Record
+from medpipe.workload import Workload
+
+POLICY = "policy"
+"""Approver where no person was asked."""
+_CONTENT = "medpipe.content"
+_REASON_MAX = 500
+
+
+def promote(
+    workload: Workload,
+    params: Params,
+    layout: Layout,
+    *,
+    approver: str = POLICY,
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Let the gate decide on the newest model, and make it champion if it is allowed.
+
+    Parameters
+    ----------
+    approver : who answers for it; a version that was rolled back needs a person here
+    dry_run : only say what the verdict would be; nothing is written anywhere
+
+    Returns
+    -------
+    dict
+        workload, version (None in a dry run of a new model), allowed, summary, reasons, checks,
+        comparison, champion (version), certificate (digest) and notes: what was found out of place.
+
+    Raises
+    ------
+    MissingStageError, TrackingError, CertificateError, StorageError : it could not be decided
+    """
+    candidate = candidates.read(workload, params, layout)
+    with files.locked(layout.record.with_suffix(".lock")):
+        ledger = _ledger(layout)
+        notes = list(ledger.problems)
+        if not dry_run:
+            notes += settled(layout, ledger)
+        held = ledger.record
+        if held is not None and held.champion.content == candidate.content:
+            return _already(layout, held, notes)
+        version = tracking.find(layout, _CONTENT, candidate.content)
+        verdict, comparison = _judged(workload, params, layout, candidate, held, version, approver)
+        outcome = {"comparison": comparison, "notes": notes, **verdict.as_json()}
+        if dry_run:
+            return _told(layout, held, version, verdict, outcome)
+        version = version or _registered(layout, candidate)
+        tracking.set_alias(layout, "candidate", version)
+        with scratch() as folder:
+            champion = None
+            if verdict.allowed:
+                champion = _signed(layout, params, candidate, folder, version, verdict, approver)
+            _log_verdict(layout, candidate, folder, version, outcome, approver)
+        if champion is not None:
+            held = _committed(layout, champion, held, approver)
+        return _told(layout, held, version, verdict, outcome)
+
+
+def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) -> dict[str, Any]:
+    """Make the previous model champion again; its own certificate must still hold.
+
+    Parameters
+    ----------
+    reason : why, for the record; names no patient
+    approver : who decided it
+
+    Raises
+    ------
+    TrackingError : there is nothing to go back to
+    CertificateError : the previous release is not what the gate allowed
+    """
+    if not reason.strip() or len(reason) > _REASON_MAX:
+        raise ParamsError(f"give a reason of 1 to {_REASON_MAX} characters, not {len(reason)}")
+    with files.locked(layout.record.with_suffix(".lock")):
+        ledger = _ledger(layout)
+        held = ledger.record
+        if held is None:
+            raise TrackingError(f"no model of {workload.name} was ever promoted; nothing to undo")
+        notes = [*ledger.problems, *settled(layout, ledger)]
+        if held.previous is None and held.action == "rollback" and notes:
+            return _rolled_back(held, notes)  # the last one was killed; settling has ended it
+        if held.previous is None:
+            raise TrackingError(
+                f"{workload.name} has no previous champion to go back to from version "
+                f"{held.champion.version}; train and promote another model instead"
+            )
+        with fetched(layout, held.previous) as folder:
+            after = Record(
+                workload=layout.workload,
+                sequence=held.sequence + 1,
+                action="rollback",
+                champion=held.previous,
+                previous=None,
+                withdrawn=(*held.withdrawn, held.champion.version),
+                approver=approver,
+                reason=reason,
+                at=_now(),
+            )
+            record.commit(layout, after, keys.signing_key(layout.home))
+            follow(layout, after, at_hand=folder)
+        tracking.tag_version(layout, held.champion.version, {"medpipe.withdrawn": reason})
+    return _rolled_back(after, notes)
+
+
+def status(workload: Workload, layout: Layout) -> dict[str, Any]:
+    """Which model is champion, and in words whether registry, record and release folder agree.
+
+    Returns
+    -------
+    dict
+        workload, summary, fits, problems, champion, previous, candidate (versions), sequence,
+        action, approver, reason, at, withdrawn, release (folder), certificate (digest), registry.
+    """
+    ledger = record.read(layout)
+    problems = [*ledger.problems, *misplaced(layout, ledger.record)]
+    held = ledger.record
+    facts: dict[str, Any] = {
+        "workload": workload.name,
+        "fits": not problems,
+        "problems": problems,
+        "candidate": tracking.alias(layout, "candidate"),
+        "registry": tracking.shown_uri(layout),
+    }
+    if held is None:
+        return {**facts, "champion": None, "previous": None, "summary": "nothing is promoted yet"}
+    version = held.champion.version
+    words = "everything fits" if not problems else f"{len(problems)} thing(s) do not fit"
+    return {
+        **facts,
+        "champion": version,
+        "previous": held.previous and held.previous.version,
+        "sequence": held.sequence,
+        "action": held.action,
+        "approver": held.approver,
+        "reason": held.reason,
+        "at": held.at,
+        "withdrawn": list(held.withdrawn),
+        "release": str(layout.champion),
+        "certificate": held.champion.certificate,
+        "summary": f"version {version} is champion; {words}",
+    }
+
+
+def _ledger(layout: Layout) -> Ledger:
+    """The record, when there is a genuine one or none at all.
+
+    Going on without a champion because its record was damaged would skip the comparison with it.
+    """
+    ledger = record.read(layout)
+    if ledger.record is None and ledger.problems:
+        raise CertificateError(
+            f"{ledger.problems[0]}. If it cannot be restored, remove the registered model's tag "
+            f"{record.TAG} and {layout.record} to begin anew"
+        )
+    return ledger
+
+
+def _judged(
+    workload: Workload,
+    params: Params,
+    layout: Layout,
+    candidate: Candidate,
+    held: Record | None,
+    version: str | None,
+    approver: str,
+) -> tuple[Verdict, dict[str, Any] | None]:
+    """The verdict, and the comparison that it rests on; None without a champion."""
+    report, comparison = None, None
+    if held is not None:
+        with fetched(layout, held.champion) as folder:
+            report = files.read_json(folder / "card.json", made_by="medpipe promote")
+            # Without an operating point there is nothing to compare; the gate says so itself.
+            if params.gate.margins and candidate.report["threshold"]["value"] is not None:
+                found = challenge(
+                    workload, params, layout, candidate=candidate.report, champion=folder
+                )
+                report, comparison = {**report, **found.report}, found.comparison
+    verdict = gate.decide(candidate.report, report, params.gate, comparison)
+    if held is None or version not in held.withdrawn:
+        return verdict, comparison
+    return gate.verdict([*verdict.checks, _withdrawn(version, approver)]), comparison
+
+
+def _withdrawn(version: str, approver: str) -> Check:
+    why = f"Version {version} was rolled back"
+    if approver == POLICY:
+        return Check("withdrawn", False, None, None, f"{why}; only a person may promote it again")
+    return Check("withdrawn", True, None, None, f"{why}; {approver} promotes it again")
+
+
+def _registered(layout: Layout, candidate: Candidate) -> str:
+    """A new version for the candidate, in the registry of the run that it came from."""
+    run_id = tracking.ensure_run(layout, candidate.run_id)
+    report = candidate.report
+    tags = {
+        _CONTENT: candidate.content,
+        "medpipe.artefact": report["artefact_sha256"],
+        "medpipe.variant": report["variant"],
+        "medpipe.run": candidate.run_id,
+        "medpipe.data": str(report["data"]["raw_version"]),
+        "medpipe.commit": str(report["data"]["commit"]),
+    }
+    return tracking.register(layout, run_id, candidate.model, tags, [candidate.state])
+
+
+def _signed(
+    layout: Layout,
+    params: Params,
+    candidate: Candidate,
+    folder: Path,
+    version: str,
+    verdict: Verdict,
+    approver: str,
+) -> Held:
+    """Write and sign the release in the empty `folder`, and keep it in the registry."""
+    signed = candidates.write_release(
+        candidate,
+        folder,
+        version=version,
+        verdict=verdict,
+        policy=params.gate.model_dump(mode="json"),
+        approver=approver,
+        key=keys.signing_key(layout.home),
+    )
+    champion = Held(version, certificate.digest(signed), candidate.content)
+    keep(layout, champion, folder)
+    return champion
+
+
+def _committed(layout: Layout, champion: Held, held: Record | None, approver: str) -> Record:
+    """Put `champion` into the record once it is back from the registry, and let all follow."""
+    withdrawn = held.withdrawn if held else ()
+    with fetched(layout, champion) as folder:
+        after = Record(
+            workload=layout.workload,
+            sequence=held.sequence + 1 if held else 1,
+            action="promote",
+            champion=champion,
+            previous=held.champion if held else None,
+            withdrawn=tuple(version for version in withdrawn if version != champion.version),
+            approver=approver,
+            reason="the gate allowed it",
+            at=_now(),
+        )
+        record.commit(layout, after, keys.signing_key(layout.home))
+        follow(layout, after, at_hand=folder)
+    return after
+
+
+def _log_verdict(
+    layout: Layout,
+    candidate: Candidate,
+    release: Path,
+    version: str,
+    outcome: dict[str, Any],
+    approver: str,
+) -> None:
+    """The verdict, its reasons and, where there is one, the certificate: to run and version."""
+    tags = {
+        "medpipe.verdict": "allowed" if outcome["allowed"] else "refused",
+        "medpipe.reasons": "; ".join(outcome["reasons"]) or "none",
+        "medpipe.approver": approver,
+    }
+    tracking.tag_version(layout, version, tags)
+    verdict = release / "verdict.json"
+    files.write_json(verdict, {**outcome, "version": version, "approver": approver})
+    signed = release / certificate.FILE
+    tracking.add_to_run(
+        layout,
+        candidate.run_id,
+        {"gate/allowed": float(outcome["allowed"])},
+        [verdict, *([signed] if signed.exists() else [])],
+        folder=f"promotion/version-{version}",
+        tags={**tags, "medpipe.version": version},
+    )
+
+
+def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any]:
+    with fetched(layout, held.champion) as folder:
+        checks = certificate.read(folder)["checks"]
+    return {
+        "workload": layout.workload,
+        "version": held.champion.version,
+        "allowed": True,
+        "summary": "already champion; nothing changed",
+        "reasons": [],
+        "checks": checks,
+        "comparison": None,
+        "champion": held.champion.version,
+        "certificate": held.champion.certificate,
+        "notes": notes,
+    }
+
+
+def _rolled_back(held: Record, notes: list[str]) -> dict[str, Any]:
+    version, withdrawn = held.champion.version, held.withdrawn[-1]
+    return {
+        "workload": held.workload,
+        "version": version,
+        "withdrawn": withdrawn,
+        "certificate": held.champion.certificate,
+        "summary": f"version {version} is champion again; version {withdrawn} is withdrawn",
+        "notes": notes,
+    }
+
+
+def _told(
+    layout: Layout,
+    held: Record | None,
+    version: str | None,
+    verdict: Verdict,
+    outcome: dict[str, Any],
+) -> dict[str, Any]:
+    failed = len(verdict.reasons)
+    if verdict.allowed:
+        is_champion = held is not None and held.champion.version == version
+        summary = "is champion now" if is_champion else "would be allowed"
+    else:
+        summary = f"refused, {failed} of {len(verdict.checks)} checks: {verdict.reasons[0]}"
+    return {
+        "workload": layout.workload,
+        "version": version,
+        "summary": summary,
+        "champion": held.champion.version if held else None,
+        "certificate": held.champion.certificate if held else None,
+        **outcome,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,128 @@
+"""Rules about rows of raw, derived from the columns of a workload; and what was found of a rule."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from medpipe.workload import Column, Workload
+
+Severity = Literal["critical", "warning"]
+Kind = Literal["type", "known", "range", "values", "unique", "across", "whole"]
+_AT_SOURCE = (
+    "correct these rows at the source and ingest again, or, where the data are right, correct what "
+    "the workload declares"
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Something that must hold of raw.
+
+    Parameters
+    ----------
+    name : unique, `column.kind` for what a column declares
+    kind : how it is judged; "whole" is judged over all parts together, the others row by row
+    columns : what it looks at
+    meaning : the rule as a sentence
+    severity : whether breaking it stops the run
+    todo : what a person does where it is broken
+    low, high, values, holds : what the rule compares with, as its kind needs
+    """
+
+    name: str
+    kind: Kind
+    columns: tuple[str, ...]
+    meaning: str
+    severity: Severity = "critical"
+    todo: str = _AT_SOURCE
+    low: float | None = None
+    high: float | None = None
+    values: tuple[str, ...] = ()
+    holds: Callable[[pd.DataFrame], pd.Series] | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one rule.
+
+    Parameters
+    ----------
+    passed : whether the rule holds
+    count : examples that break it
+    examples : their pseudonyms, never their values; up to 1,000
+    detail : numbers that make it plain, for rules over the whole
+    """
+
+    rule: Rule
+    passed: bool
+    count: int = 0
+    examples: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def stops(self) -> bool:
+        return not self.passed and self.rule.severity == "critical"
+
+    def summary(self) -> dict[str, Any]:
+        """For validation.json."""
+        return {
+            "rule": self.rule.name,
+            "column": ", ".join(self.rule.columns),
+            "examples": self.count,
+            "severity": self.rule.severity,
+            "meaning": self.rule.meaning,
+            "detail": self.detail,
+        }
+
+    def sentence(self) -> str:
+        """For the error that stops the run."""
+        named = ", ".join(self.examples[:3]) + (", …" if self.count > 3 else "")
+        who = f" ({self.count} examples: {named})" if self.examples else ""
+        what = self.detail or f"must hold: {self.rule.meaning}"
+        return f"{self.rule.name}{who}: {what}; {self.rule.todo}"
+
+
+def of(workload: Workload) -> tuple[Rule, ...]:
+    """The rules about rows: what the columns declare, then what the workload says across them."""
+    declared = [rule for column in workload.columns for rule in _declared(column)]
+    across = [
+        Rule(e.name, "across", e.columns, e.meaning, e.severity, holds=e.holds)
+        for e in workload.expectations()
+    ]
+    return (*declared, *across)
+
+
+def fingerprint(workload: Workload) -> str:
+    """Changes where a rule may have: a digest of the rules and of the file that states them.
+
+    The file stands for the functions of rules across columns, which have no digest of their own.
+    """
+    module = inspect.getmodule(type(workload))
+    source = inspect.getsource(module or type(workload))
+    facts = [(r.name, r.columns, r.low, r.high, r.values) for r in of(workload)]
+    return hashlib.sha256(f"{facts!r}{source}".encode()).hexdigest()
+
+
+def _declared(column: Column) -> list[Rule]:
+    name, unit = column.name, f" {column.unit}" if column.unit else ""
+    own = (name,)
+    rules = [Rule(f"{name}.type", "type", own, f"{name} is stored as {column.dtype}")]
+    if not column.nullable:
+        rules.append(Rule(f"{name}.known", "known", own, f"{name} is never missing"))
+    if name == "example":
+        rules.append(Rule(f"{name}.unique", "unique", own, "no example stands twice in a part"))
+    if column.values:
+        meaning = f"{name} is one of {', '.join(column.values)}"
+        rules.append(Rule(f"{name}.values", "values", own, meaning, values=column.values))
+    if column.low is not None or column.high is not None:
+        low = "" if column.low is None else f" at least {column.low:g}{unit}"
+        high = "" if column.high is None else f" at most {column.high:g}{unit}"
+        meaning = f"{name} is{' and'.join(filter(None, (low, high)))}"
+        rules.append(Rule(f"{name}.range", "range", own, meaning, low=column.low, high=column.high))
+    return rules

@@ -70,6 +70,37 @@ Measured on {test["examples"]} examples of {test["groups"]} patients that no tra
 """
 
 
+def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
+    """What a person at a terminal wants to know at the end: result, verdict, where, what next."""
+    report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
+    test = report["splits"]["test"]
+    numbers = "\n".join(
+        f"  {name:<12} {_interval(test['metrics'][name])}"
+        for name in ("auroc", "sensitivity", "specificity", "ppv", "npv")
+    )
+    reasons = "".join(f"\n  ✘ {reason}" for reason in outcome["verdict"]["reasons"])
+    bento = outcome["bento"]
+    serve = f"BENTOML_HOME={layout.home.bentos} bentoml serve {bento['tag']}" if bento else ""
+    following = [
+        ("look at the report", f"open {layout.evaluation / 'report.html'}"),
+        ("who is champion", f"medpipe status {layout.workload}"),
+        ("serve the champion", "bentoml serve"),
+        ("serve the bento", serve),
+        ("see the runs", f"mlflow ui --backend-store-uri {outcome['registry']}"),
+    ]
+    width = max(len(what) for what, _ in following)
+    after = "\n".join(f"  {what:<{width}}  {command}" for what, command in following if command)
+    return f"""
+{report["title"]}: {test["examples"]} test examples of {test["groups"]} patients (95 % intervals)
+{numbers}
+
+{headline(outcome)}{reasons}
+
+What to type next
+{after}
+"""
+
+
 def _interval(found: dict[str, Any]) -> str:
     if found["value"] is None:
         return f"undefined: {found.get('undefined', 'no reason given')}"

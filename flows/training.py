@@ -7,7 +7,6 @@ worker.
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from prefect import flow, get_run_logger, task
 
 from flows import page, steps
 from medpipe import package as packaging
-from medpipe import promotion, stages
+from medpipe import promotion, stages, tracking
 from medpipe.errors import TrackingError
 from medpipe.paths import Layout
 from medpipe.project import open_workload
@@ -77,20 +76,26 @@ async def train(
         What each stage did, the verdict and its reasons, the bento, and where to look.
     """
     folder = (root or Path()).resolve()
-    done = {}
+    layout = Layout(folder, workload)
+    outcome: dict[str, Any] = {"stages": {}, "bento": None}
     for stage in stages.NAMES:
-        done[stage] = await asyncio.to_thread(reproduce, stage, workload, root=folder)
-    verdict = await asyncio.to_thread(promote, workload, root=folder)
-    built = None
-    if package_it and verdict["allowed"]:
-        built = await asyncio.to_thread(package, workload, root=folder)
-    pushed = await asyncio.to_thread(push, root=folder)
-    outcome = {"stages": done, "verdict": verdict, "bento": built, "pushed": pushed}
-    await page.show(Layout(folder, workload), outcome)
+        outcome["stages"][stage] = reproduce(stage, workload, root=folder)
+    outcome["verdict"] = promote(workload, root=folder)
+    if package_it and outcome["verdict"]["allowed"]:
+        outcome["bento"] = package(workload, root=folder)
+    outcome["pushed"] = push(root=folder)
+    outcome["registry"] = tracking.shown_uri(layout)
+    await page.show(layout, outcome)
     get_run_logger().info(page.headline(outcome))
     return outcome
 
 
-def run(workload: str, *, root: Path, reason: str, package: bool) -> dict[str, Any]:
-    """`train` in this process, with whatever Prefect server is configured, or its embedded one."""
-    return asyncio.run(train(workload, reason=reason, root=root, package_it=package))
+def run(workload: str, *, root: Path, reason: str, package: bool) -> tuple[dict[str, Any], str]:
+    """`train` in this process, with whatever Prefect server is configured or its embedded one.
+
+    Returns
+    -------
+    The flow's outcome, and the same in words for a terminal.
+    """
+    outcome = asyncio.run(train(workload, reason=reason, root=root, package_it=package))
+    return outcome, page.farewell(Layout(root, workload), outcome)

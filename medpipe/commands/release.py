@@ -16,12 +16,22 @@ from medpipe.project import open_workload
 @click.command()
 @click.argument("workload")
 @click.option("--dry-run", is_flag=True, help="Print the verdict; change nothing.")
+@click.option(
+    "--approver",
+    default=promotion.POLICY,
+    show_default=True,
+    help="Who answers for it; a version that was rolled back needs a person.",
+)
 @click.pass_obj
-def promote(root: Path, workload: str, dry_run: bool) -> None:
+def promote(root: Path, workload: str, dry_run: bool, approver: str) -> None:
     """Let the gate decide whether WORKLOAD's newest model becomes champion.
 
     The policy is section `gate` of params.yaml. A refusal is a result, with its reasons, and exits
     with status 0.
+
+    \b
+    Example
+      medpipe promote chest_xray --dry-run
     """
     opened = open_workload(workload, root)
     show(promotion.promote(opened.workload, opened.params, opened.layout, dry_run=dry_run))

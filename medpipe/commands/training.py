@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from medpipe import stages
+from medpipe import config, stages
 from medpipe.commands import show
+from medpipe.paths import Home
 
 
 @click.command()
@@ -29,9 +30,12 @@ def run(root: Path, workload: str, reason: str, no_package: bool) -> None:
     Example
       medpipe run chest_xray
     """
-    # Prefect takes over a second to import, and `medpipe` may start flows, not contain them.
+    # Before Prefect is imported: its embedded server's database belongs to the project.
+    config.prefer("PREFECT_HOME", str(Home(root).prefect))
     flow = importlib.import_module("flows.training")
-    show(flow.run(workload, root=root, reason=reason, package=not no_package))
+    outcome, words = flow.run(workload, root=root, reason=reason, package=not no_package)
+    click.echo(words, err=True)
+    show(outcome)
 
 
 @click.command()

@@ -141,7 +141,7 @@ def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
     )
     api.add_api_route("/", routes.front, include_in_schema=False)
     # BentoML puts its own pages after ours: one loads a tag manager, these belong to it.
-    for path in ("/docs.json", "/schema.json", "/static_content/{rest:path}"):
+    for path in ("/docs.json", "/static_content/{rest:path}"):
         api.add_api_route(path, routes.absent, include_in_schema=False)
     api.add_exception_handler(MedpipeError, _refuse)
     api.add_exception_handler(HTTPException, _refuse_http)

@@ -109,4 +109,4 @@ def _decision(axes: Axes, found: Curves) -> None:
     axes.set(xlim=(0, 1), ylim=(-0.15 * top, 1.1 * top), ylabel="Net benefit per example")
     axes.set_xlabel("Risk from which one would act")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(loc="best")
+    axes.legend(loc="upper right")

@@ -1,0 +1,87 @@
+"""Which examples are shown with their explanation: by rule, so that nobody picks pretty ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medpipe.evaluation.page import Explained, Kind
+from medpipe.evaluation.sample import Floats
+from medpipe.workload import Row, State, Workload
+
+Explain = Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A row of the test split that is to be shown."""
+
+    row: int
+    example: str
+    kind: Kind
+    probability: float
+
+
+def choose(
+    names: Sequence[str], labels: np.ndarray, probabilities: Floats, *, at: float, count: int
+) -> list[Chosen]:
+    """Up to `count` rows: finds, misses and false alarms in equal parts, as far as there are any.
+
+    Finds are the typical ones, nearest to the median risk of all finds; misses are those with the
+    lowest risk and false alarms those with the highest, because the worst errors teach most. What
+    misses and false alarms leave free goes to finds. Equal risks fall in the order of `names`.
+    """
+    positive, flagged = labels.astype(bool), probabilities >= at
+    found = positive & flagged
+    middle = float(np.median(probabilities[found])) if found.any() else 0.0
+    ranked: dict[Kind, list[int]] = {
+        "found": _first(found, np.abs(probabilities - middle), names),
+        "missed": _first(positive & ~flagged, probabilities, names),
+        "false alarm": _first(~positive & flagged, -probabilities, names),
+    }
+    share = count // 3
+    errors: dict[Kind, list[int]] = {
+        kind: ranked[kind][:share] for kind in ("missed", "false alarm")
+    }
+    rest = count - sum(len(rows) for rows in errors.values())
+    shown = {"found": ranked["found"][:rest], **errors}
+    return [
+        Chosen(row, str(names[row]), kind, float(probabilities[row]))
+        for kind in ranked
+        for row in shown[kind]
+    ]
+
+
+def explained(
+    chosen: Sequence[Chosen],
+    rows: Mapping[str, Row],
+    *,
+    workload: Workload,
+    state: State,
+    explain: Explain,
+) -> list[Explained]:
+    """Each of `chosen` with the artefact's own explanation drawn over it.
+
+    Parameters
+    ----------
+    rows : rows of raw by example; one that is not there is left out
+    explain : inputs (1, …) → logit (1,), map (1, h, w)
+    """
+    drawn = []
+    for one in chosen:
+        if one.example not in rows:
+            continue
+        row = rows[one.example]
+        inputs = {name: array[None] for name, array in workload.encode(row, state).items()}
+        _, heat = explain(inputs)
+        picture = workload.draw(row, heat[0])
+        drawn.append(Explained(one.example, one.kind, one.probability, picture))
+    return drawn
+
+
+def _first(mask: np.ndarray, key: Floats, names: Sequence[str]) -> list[int]:
+    rows = np.flatnonzero(mask)
+    order = np.lexsort((np.asarray(names, dtype=str)[rows], key[rows]))
+    return [int(row) for row in rows[order]]

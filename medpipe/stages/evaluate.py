@@ -1,0 +1,259 @@
+"""Evaluate: what the exported artefact is worth on patients that it has never seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medpipe import files, lineage, tracking
+from medpipe.config import Params, effective
+from medpipe.errors import MissingStageError
+from medpipe.evaluation import examples, page
+from medpipe.evaluation.curves import curves, write_csv
+from medpipe.evaluation.latency import latency
+from medpipe.evaluation.report import OperatingPoint, Scored, operating_point, report_for
+from medpipe.evaluation.robustness import robustness
+from medpipe.paths import Layout
+from medpipe.serving.session import Session
+from medpipe.tables.raw import Raw
+from medpipe.tables.ready import Ready
+from medpipe.workload import Row, Workload
+
+_BATCH = 64
+"""Examples scored at once; memory does not grow with the split."""
+_TIMED = 16
+"""Different examples among the timed ones, so that one odd image does not decide."""
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """The exported file under evaluation and what export says of it."""
+
+    path: Path
+    variant: str
+    sha256: str
+    run_id: str
+    parity: Mapping[str, Any]
+
+
+def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
+    """Measure the served variant on test and external, and write the evaluation folder.
+
+    Returns
+    -------
+    examples, auroc, sensitivity, specificity (each with its interval), threshold, temperature, page
+
+    Raises
+    ------
+    MissingStageError : ready or artefact is not there, or not what export wrote
+    DataError : val lacks a class, or the artefact gives logits that are not finite
+    TrackingError : the report is written, but its metrics cannot be put into the run
+    """
+    artefact = find(layout, params.evaluate.variant)
+    session = Session(artefact.path, threads=params.serve.threads)
+    ready = Ready(layout.ready)
+    scored = score_splits(session, ready)
+    point = operating_point(scored["val"], params.evaluate)
+    report = _facts(workload, params, layout, ready, artefact)
+    report |= report_for(workload, params.evaluate, scored, point)
+    report["robustness"] = _robustness(workload, params, session, ready, scored["test"])
+    chosen = _chosen(scored["test"], point, count=params.evaluate.explained)
+    timed = scored["test"].frame["example"].head(_TIMED).tolist()
+    rows = _rows(layout, workload, {one.example for one in chosen} | set(timed))
+    report["latency_ms"] = latency(
+        workload,
+        ready.state,
+        [rows[example] for example in timed if example in rows],
+        session.score,
+        runs=params.evaluate.latency_runs,
+    )
+    pictures = examples.explained(
+        chosen, rows, workload=workload, state=ready.state, explain=session.explain
+    )
+    _write(layout.evaluation, report, scored, point, pictures)
+    _track(layout, report)
+    return _outcome(report, layout)
+
+
+def find(layout: Layout, variant: str) -> Artefact:
+    """The artefact's `variant`, its file checked against the digest that export wrote.
+
+    Raises
+    ------
+    MissingStageError : there is no such variant or file, or the file is another one
+    """
+    made_by = f"medpipe stage export {layout.workload}"
+    listed = files.read_json(layout.onnx / "artefact.json", made_by=made_by)
+    parity = files.read_json(layout.onnx / "parity.json", made_by=made_by)
+    if variant not in listed["variants"]:
+        raise MissingStageError(
+            f"{layout.onnx} has no variant {variant!r}, only {', '.join(listed['variants'])}; add "
+            f"it to export.variants and run `{made_by}` again"
+        )
+    entry = listed["variants"][variant]
+    path = layout.onnx / entry["file"]
+    if not path.is_file() or files.sha256(path) != entry["sha256"]:
+        raise MissingStageError(f"{path} is not the file that export wrote; run `{made_by}` again")
+    return Artefact(path, variant, entry["sha256"], listed["run_id"], parity.get(variant, {}))
+
+
+def score_splits(session: Session, ready: Ready) -> dict[str, Scored]:
+    """Logits of val, test and external; a split without rows is left out."""
+    frames = {split: ready.frame(split) for split in ("val", "test", "external")}
+    return {
+        split: Scored(frame, score(session, ready.arrays(split), len(frame)))
+        for split, frame in frames.items()
+        if len(frame)
+    }
+
+
+def score(session: Session, inputs: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
+    """Logits (N,) of all `rows` N of `inputs` (N, …), batch by batch."""
+    logits = np.empty(rows)
+    for start in range(0, rows, _BATCH):
+        batch = {name: np.asarray(array[start : start + _BATCH]) for name, array in inputs.items()}
+        logits[start : start + _BATCH] = session.score(batch)
+    return logits
+
+
+def _facts(
+    workload: Workload, params: Params, layout: Layout, ready: Ready, artefact: Artefact
+) -> dict[str, Any]:
+    """Everything in the report that is not measured here."""
+    receipt = ready.receipt
+    found = files.read_json(
+        layout.validation / "validation.json", made_by=f"medpipe stage validate {layout.workload}"
+    )
+    return {
+        "workload": workload.name,
+        "title": workload.title,
+        "label": workload.label,
+        "intended_use": workload.intended_use,
+        "not_for": workload.not_for,
+        "run_id": artefact.run_id,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "variant": artefact.variant,
+        "artefact_sha256": artefact.sha256,
+        "size_mib": round(artefact.path.stat().st_size / _MIB, 3),
+        "parity": dict(artefact.parity),
+        "params": effective(params),
+        "data": {
+            "raw_version": Raw(layout.raw, workload.columns).version(),
+            "commit": str(lineage.commit(layout.root)),
+        },
+        "receipt": {
+            name: receipt[name] for name in ("digest", "clean", "problems", "counts", "by")
+        },
+        "validation": {
+            "passed": bool(found["passed"]),
+            "failed": [
+                f"{rule['rule']}: {rule['meaning']} ({rule['examples']} examples)"
+                for rule in found["failed"]
+            ],
+        },
+    }
+
+
+def _robustness(
+    workload: Workload, params: Params, session: Session, ready: Ready, test: Scored
+) -> list[dict[str, Any]]:
+    return robustness(
+        workload.perturb(),
+        session.score,
+        ready.arrays("test"),
+        labels=test.labels,
+        groups=test.frame["group"].to_numpy(),
+        confidence=params.evaluate.confidence,
+        seed=params.evaluate.seed,
+    )
+
+
+def _chosen(test: Scored, point: OperatingPoint, *, count: int) -> list[examples.Chosen]:
+    return examples.choose(
+        test.frame["example"].tolist(),
+        test.labels,
+        test.probabilities(point.temperature),
+        at=point.threshold,
+        count=count,
+    )
+
+
+def _rows(layout: Layout, workload: Workload, wanted: set[str]) -> dict[str, Row]:
+    """The rows of raw called `wanted`, by example."""
+    names = [column.name for column in workload.columns]
+    found: dict[str, Row] = {}
+    for batch in Raw(layout.raw, workload.columns).batches(names, _BATCH):
+        found |= {row["example"]: row for row in batch if row["example"] in wanted}
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def _write(
+    folder: Path,
+    report: dict[str, Any],
+    scored: Mapping[str, Scored],
+    point: OperatingPoint,
+    pictures: list[page.Explained],
+) -> None:
+    sample = scored["test"].sample(point.temperature)
+    found = curves(sample, at=point.threshold) if sample.positives and sample.negatives else None
+    with files.new_folder(folder) as here:
+        files.write_json(here / "report.json", report)
+        _scores(scored.items(), point).to_parquet(here / "scores.parquet", index=False)
+        if found is not None:
+            write_csv(here / "plots", found, sample)
+        (here / "report.html").write_text(page.render(report, found, pictures), encoding="utf-8")
+
+
+def _scores(scored: Iterable[tuple[str, Scored]], point: OperatingPoint) -> pd.DataFrame:
+    """example, group, split, label, logit, probability of all that was scored."""
+    parts = [
+        pd.DataFrame(
+            {
+                "example": split.frame["example"],
+                "group": split.frame["group"],
+                "split": name,
+                "label": split.labels,
+                "logit": split.logits,
+                "probability": split.probabilities(point.temperature),
+            }
+        )
+        for name, split in scored
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _track(layout: Layout, report: Mapping[str, Any]) -> None:
+    metrics = {
+        f"{split}/{name}{suffix}": found[key]
+        for split, measured in report["splits"].items()
+        if measured
+        for name, found in measured["metrics"].items()
+        for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }
+    metrics |= {f"calibration/{name}": value for name, value in report["calibration"].items()}
+    metrics |= {f"latency_ms/{name}": report["latency_ms"][name] for name in ("p50", "p95")}
+    metrics["threshold"] = report["threshold"]["value"]
+    kept = ("report.json", "report.html", "plots")
+    paths = [layout.evaluation / name for name in kept if (layout.evaluation / name).exists()]
+    tracking.add_to_run(layout, report["run_id"], metrics, paths, folder="evaluate")
+
+
+def _outcome(report: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
+    test = report["splits"]["test"]
+    shown = ("auroc", "sensitivity", "specificity")
+    return {
+        "examples": test["examples"],
+        **{name: test["metrics"][name] for name in shown},
+        "threshold": report["threshold"]["value"],
+        "temperature": report["calibration"]["temperature"],
+        "page": (layout.evaluation / "report.html").relative_to(layout.root).as_posix(),
+    }

@@ -2,8 +2,8 @@
 
 The private key comes from the environment (MEDPIPE_GATE_KEY: 32 bytes of hexadecimal, or PEM),
 else from ``.medpipe/keys/gate.key``, made on first use for its owner's eyes only. Trusted are the
-keys in MEDPIPE_TRUSTED_KEYS; without it the project's own; without that the key packaged beside the
-releases, which proves that the files are whole but not who allowed them.
+keys in MEDPIPE_TRUSTED_KEYS; without it the project's own; without that the key packaged with the
+release, which proves that the files are whole but not who allowed them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def trusted(home: Home | None, *, packaged: Path | None = None) -> list[bytes]:
     Parameters
     ----------
     home : of the project; None in a service without one
-    packaged : folder of releases that may carry ``gate.pub``, the last resort
+    packaged : folder of a release that may carry ``gate.pub``, the last resort
 
     Raises
     ------
@@ -74,7 +74,7 @@ def trusted(home: Home | None, *, packaged: Path | None = None) -> list[bytes]:
     if own:
         return own
     if packaged is not None and (packaged / PUBLIC).is_file():
-        _log.info("trusting the key packaged with the releases; MEDPIPE_TRUSTED_KEYS would pin it")
+        _log.info("trusting the key packaged with the release; MEDPIPE_TRUSTED_KEYS would pin it")
         return _publics((packaged / PUBLIC).read_text(encoding="utf-8"), str(packaged / PUBLIC))
     raise CertificateError(
         "no trusted key: set MEDPIPE_TRUSTED_KEYS to the content of the gate's gate.pub, "

@@ -51,7 +51,7 @@ def fetched(layout: Layout, held: Held) -> Iterator[Path]:
             _verify(layout, held, folder)
         except CertificateError as error:
             raise CertificateError(
-                f"the registry's copy of version {held.version} is not what the gate allowed: {error}"
+                f"the registry's version {held.version} is not what the gate allowed: {error}"
             ) from None
         yield folder
 

@@ -1,0 +1,160 @@
+"""The champion as a bento: release, the code that answers, and pinned requirements.
+
+BentoML runs as a command of its own, on a folder made for it: it cannot see the project, so nothing
+of it gets in by accident, and its store may lie in the project without being packed into itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from medpipe import certificate, config, files, keys, reach, telemetry
+from medpipe.errors import MedpipeError
+from medpipe.paths import Layout
+
+SERVICE = "service.service:MedpipeService"
+_SOURCE = Path(__file__).resolve().parents[1]
+_RELEASES = "releases"
+_MIB = 1 << 20
+_BUILD_TIMEOUT_S = 600
+
+
+def package(workload: str, layout: Layout) -> dict[str, Any]:
+    """Build the bento of the promoted `workload`; the same release and code give the same tag.
+
+    Returns
+    -------
+    dict
+        tag, path, mib, certificate (digest) and version.
+
+    Raises
+    ------
+    CertificateError : there is no release, or its certificate does not fit
+    MedpipeError : BentoML refuses
+    StorageError : the disk is full or may not be written
+    """
+    signed = certificate.read(layout.champion)
+    certificate.verify(signed, layout.champion, keys.trusted(layout.home))
+    store = layout.home.bentos.resolve()
+    with (
+        files.explained(layout.home.bentos),
+        tempfile.TemporaryDirectory(prefix="medpipe-") as scratch,
+    ):
+        context = Path(scratch).resolve()
+        _fill(context, workload, layout, signed)
+        name, version = f"medpipe_{workload}", f"v{signed['version']}-{_tree_digest(context)[:12]}"
+        bento = store / "bentos" / name / version
+        # Built anew even if it is there: only a build makes it "latest", as a rollback needs.
+        shutil.rmtree(bento, ignore_errors=True)
+        _build(context, store, name, version)
+    size = sum(path.stat().st_size for path in bento.rglob("*") if path.is_file())
+    return {
+        "tag": f"{name}:{version}",
+        "path": str(bento),
+        "mib": round(size / _MIB, 2),
+        "certificate": certificate.digest(signed),
+        "version": signed["version"],
+    }
+
+
+def requirements(root: Path) -> list[str]:
+    """The core of medpipe, each pinned as in ``root/constraints.txt``, else as installed here."""
+    pins = {}
+    path = root / "constraints.txt"
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if match := re.match(r"([\w.\-]+)==(\S+)", line):
+                pins[match[1].lower().replace("_", "-")] = match[2]
+    names = sorted(reach.distributions(None))
+    return [f"{name}=={pins.get(name) or metadata.version(name)}" for name in names]
+
+
+def _fill(context: Path, workload: str, layout: Layout, signed: dict[str, Any]) -> None:
+    """Everything that belongs into the bento, and nothing else."""
+    for path, relative in _code(workload):
+        target = context / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    release = context / _RELEASES / workload
+    release.mkdir(parents=True)
+    for name in (*certificate.COVERED, certificate.FILE):
+        shutil.copyfile(layout.champion / name, release / name)
+    (release / keys.PUBLIC).write_text(signed["public_key"] + "\n", encoding="utf-8")
+    pinned = "\n".join(requirements(layout.root)) + "\n"
+    (context / "requirements.txt").write_text(pinned, encoding="utf-8")
+    files.write_json(context / "bentofile.yaml", _bentofile(workload, signed))  # JSON is YAML
+
+
+def _code(workload: str) -> Iterator[tuple[Path, Path]]:
+    """Files of ours that the service needs, with their place; data beside modules included."""
+    forbidden = reach.packages(reach.distributions("pipeline"))
+    roots = [SERVICE.partition(":")[0], f"medpipe.workloads.{workload}"]
+    found = set(reach.modules(roots, _SOURCE, forbidden).values())
+    beside = {
+        path
+        for folder in {module.parent for module in found}
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    }
+    for path in sorted(found | beside):
+        yield path, path.relative_to(_SOURCE)
+
+
+def _bentofile(workload: str, signed: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "service": SERVICE,
+        "labels": {
+            "workload": workload,
+            "version": str(signed["version"]),
+            "certificate": certificate.digest(signed)[:16],
+        },
+        "include": ["*"],
+        "python": {"requirements_txt": "./requirements.txt", "lock_packages": False},
+        "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},
+        "envs": [{"name": name, "value": value} for name, value in telemetry.OFF.items()],
+    }
+
+
+def _build(context: Path, store: Path, name: str, version: str) -> None:
+    store.mkdir(parents=True, exist_ok=True)
+    environment = config.child_environment(
+        BENTOML_HOME=str(store),
+        # BentoML looks for uv on the path, and installs it into our environment where it is not.
+        PATH=f"{Path(sys.executable).parent}:{config.environment('PATH') or ''}",
+    )
+    command = [sys.executable, "-m", "bentoml", "build", str(context)]
+    try:
+        done = subprocess.run(
+            [*command, "--name", name, "--version", version, "--output", "tag"],
+            cwd=context,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_BUILD_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise MedpipeError(
+            f"bentoml build did not end within {_BUILD_TIMEOUT_S} s; run it again"
+        ) from None
+    if done.returncode or not (store / "bentos" / name / version / "bento.yaml").is_file():
+        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-5:])
+        raise MedpipeError(f"bentoml build failed with status {done.returncode}:\n{last}")
+
+
+def _tree_digest(folder: Path) -> str:
+    """SHA-256 over names and contents of all files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{files.sha256(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Invented patients: legal, identifiable-looking, with a signal that can be learned."""

@@ -1,0 +1,193 @@
+"""Layout `table`: the user's own CSV or Parquet file, a row per image.
+
+    source:
+      name: table
+      path: /data/films.csv
+      options: {path: file, patient: mrn, label: pneumonia, site: ward, date: taken_on,
+                columns: {sex: sex, age_years: age}, images: /data/films, public_site: true}
+
+Options name the user's columns; relative paths are taken from `images`, or from the table's folder.
+Rows are counted as a spreadsheet shows them: the header is row 1.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from medpipe.errors import SourceError
+from medpipe.sources import cells
+from medpipe.sources.listing import fingerprint, found
+from medpipe.sources.options import checked
+from medpipe.workload import Column, Item, Section, Source
+
+_SEPARATORS = ",;\t|"
+_PARQUET = (".parquet", ".pq")
+_TEXT = (".csv", ".tsv", ".txt")
+
+
+class TableOptions(Section):
+    """Which of the user's columns says what. `patient` may be left out where DICOM headers say it."""
+
+    path: str = Field("path", description="file of the image")
+    label: str | None = Field(None, description="the answer; by default the workload's own name")
+    patient: str | None = None
+    site: str | None = None
+    date: str | None = Field(None, description="when the image was taken")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="column of raw: user's column"
+    )
+    images: str | None = Field(None, description="folder that relative paths start from")
+    public_site: bool = Field(False, description="the site's name identifies nobody: keep it")
+
+
+class Table(Source):
+    """The rows of the file at `path`.
+
+    Parameters
+    ----------
+    options : `TableOptions` as a mapping
+    label : the workload's label; its declared set is what a cell may hold
+    columns : of the workload; types the covariates here, so that an error names the row
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        options: Mapping[str, Any],
+        *,
+        label: Column,
+        columns: Sequence[Column] = (),
+    ) -> None:
+        self._path = path
+        self._options = checked(TableOptions, options, layout="table")
+        self._label = label
+        self._columns = {column.name: column for column in columns}
+        self._images = path.parent / (self._options.images or "")
+
+    def items(self) -> Iterator[Item]:
+        if not self._path.is_file():
+            raise SourceError(
+                f"{self._path} is not a table: looked for a CSV or Parquet file, found "
+                f"{found(self._path)}"
+            )
+        seen: dict[str, int] = {}
+        for number, row in enumerate(self._rows(), start=2):
+            where = f"{self._path.name} row {number}"
+            name = str(row[self._options.path] or "").strip()
+            if not name:
+                raise SourceError(f"{where}: {self._options.path} is empty; allowed: a file's path")
+            if name in seen:
+                raise SourceError(
+                    f"{where}: {self._options.path} names the same file as row {seen[name]}; keep one"
+                )
+            seen[name] = number
+            yield self._item(name, row, where)
+
+    def _item(self, name: str, row: Mapping[str, Any], where: str) -> Item:
+        options = self._options
+        label = cells.label(row[options.label or self._label.name], self._label, where=where)
+        patient, site, day = (
+            self._said(row, column) for column in (options.patient, options.site, options.date)
+        )
+        covariates = {
+            name: self._covariate(name, row[column], where)
+            for name, column in options.columns.items()
+        }
+        path = self._images / name
+        return Item(
+            key=name,
+            fingerprint=fingerprint(path, label, patient, site, day, covariates),
+            payload=path,
+            label=label,
+            patient_id=patient,
+            site=site,
+            public_site=options.public_site,
+            acquired=_day(day, options.date, where),
+            covariates=covariates,
+        )
+
+    def _said(self, row: Mapping[str, Any], column: str | None) -> str | None:
+        value = None if column is None else row[column]
+        return None if value is None else str(value).strip() or None
+
+    def _covariate(self, name: str, value: Any, where: str) -> Any:
+        if name not in self._columns:
+            return value
+        return cells.covariate(value, self._columns[name], where=where)
+
+    def _rows(self) -> Iterator[Mapping[str, Any]]:
+        suffix = self._path.suffix.lower()
+        if suffix in _PARQUET:
+            yield from self._parquet_rows()
+        elif suffix in _TEXT:
+            yield from self._text_rows()
+        else:
+            raise SourceError(
+                f"{self._path} is a {suffix or 'nameless'} file; looked for "
+                f"{', '.join(_TEXT + _PARQUET)}"
+            )
+
+    def _text_rows(self) -> Iterator[Mapping[str, Any]]:
+        try:
+            with self._path.open(newline="", encoding="utf-8-sig") as file:
+                header = file.readline()
+                file.seek(0)
+                separator = max(_SEPARATORS, key=header.count)
+                rows = csv.DictReader(file, delimiter=separator)
+                self._check(rows.fieldnames or [])
+                for row in rows:
+                    if None in row.values():
+                        raise SourceError(
+                            f"{self._path.name} row {rows.line_num} has fewer cells than the header"
+                        )
+                    yield row
+        except UnicodeDecodeError as error:
+            raise SourceError(
+                f"{self._path} is not UTF-8 (byte {error.start}); save it as CSV UTF-8"
+            ) from None
+
+    def _parquet_rows(self) -> Iterator[Mapping[str, Any]]:
+        # Delayed: the service imports this module through its workload and has no pyarrow.
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self._path) as file:
+                self._check(file.schema_arrow.names)
+                for batch in file.iter_batches(columns=sorted(self._named())):
+                    yield from batch.to_pylist()
+        except pa.ArrowInvalid:
+            raise SourceError(f"{self._path} is not a whole Parquet file; write it again") from None
+
+    def _named(self) -> set[str]:
+        options = self._options
+        single = (options.path, options.patient, options.site, options.date)
+        return {
+            *(column for column in single if column),
+            options.label or self._label.name,
+            *options.columns.values(),
+        }
+
+    def _check(self, names: Sequence[str]) -> None:
+        if missing := sorted(self._named() - set(names)):
+            raise SourceError(
+                f"{self._path} has no column {' and '.join(missing)}; it has "
+                f"{', '.join(names) or 'none'}; source.options say which column is which"
+            )
+
+
+def _day(text: str | None, column: str | None, where: str) -> date | None:
+    if text is None:
+        return None
+    try:
+        return cells.day(text)
+    except ValueError:
+        raise SourceError(
+            f"{where}: {column} is no day; allowed: 2024-05-31 or 20240531, or nothing"
+        ) from None

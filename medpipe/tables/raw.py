@@ -1,0 +1,185 @@
+"""Raw: one row per example, in immutable Parquet parts that any table tool reads.
+
+A part is written once and never touched again, so that DVC stores and moves only what is new. What
+changed at the source becomes a new row under the same example; reading leaves the earlier one out.
+Content (images, files) is stored as it is, uncompressed and without statistics: it is compressed
+already, and Parquet would read it four times slower.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medpipe import files
+from medpipe.errors import MissingStageError
+from medpipe.tables.ledger import Ledger
+from medpipe.tables.schema import KEPT, schema
+from medpipe.workload import Column, Row
+
+_MIB = 1 << 20
+_ROW_GROUP_BYTES = 4 * _MIB
+"""What is held in memory while writing or reading, whatever the size of a part."""
+_ROW_OVERHEAD = 256  # bytes counted for the small columns of a row
+_PART = re.compile(r"part-(\d{5,})\.parquet")
+_SCAN_ROWS = 16_384
+
+
+class Raw:
+    """The examples in `folder`; nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    folder : where the parts are; need not exist before the first `append`
+    columns : of the workload, in the order in which they are stored
+    """
+
+    def __init__(self, folder: Path, columns: Sequence[Column]) -> None:
+        self.folder = folder
+        self.columns = tuple(columns)
+        self._schema = schema((*columns, *KEPT))
+
+    def parts(self) -> list[Path]:
+        """The whole parts, in the order in which they were written."""
+        if not self.folder.is_dir():
+            return []
+        found = [(int(m[1]), p) for p in self.folder.iterdir() if (m := _PART.fullmatch(p.name))]
+        return [path for _, path in sorted(found)]
+
+    def append(self, rows: Iterable[Row], *, part_mib: int = 32) -> int:
+        """Write `rows` as new parts of about `part_mib` each; how many rows that were.
+
+        Rows are taken one by one and a part appears when it is full: what is interrupted loses the
+        rows of its last part and nothing else.
+
+        Raises
+        ------
+        StorageError : the disk is full or not writable
+        """
+        count = 0
+        remaining = iter(rows)
+        number = self._next_number()
+        for first in remaining:
+            path = self.folder / f"part-{number:05d}.parquet"
+            with files.new_file(path) as partial:
+                count += self._write_part(partial, chain([first], remaining), part_mib * _MIB)
+            number += 1
+        return count
+
+    def batches(self, columns: Sequence[str], size: int) -> Iterator[list[dict[str, Any]]]:
+        """Rows in force, in stored order, at most `size` at a time.
+
+        Raises
+        ------
+        MissingStageError : there is no part
+        """
+        for part, kept in zip(self._needed(), self._in_force(), strict=True):
+            start = 0
+            with pq.ParquetFile(part) as file:
+                for batch in file.iter_batches(batch_size=size, columns=list(columns)):
+                    mask = kept[start : start + batch.num_rows]
+                    start += batch.num_rows
+                    if mask.any():
+                        yield batch.filter(pa.array(mask)).to_pylist()
+
+    def frame(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Small columns of all rows in force, in stored order; a date is a timestamp at midnight.
+
+        Raises
+        ------
+        MissingStageError : there is no part
+        """
+        tables = [
+            pq.ParquetFile(part).read(columns=list(columns)).filter(pa.array(kept))
+            for part, kept in zip(self._needed(), self._in_force(), strict=True)
+        ]
+        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(date_as_object=False)
+        return frame[list(columns)]
+
+    def examples(self) -> set[str]:
+        """The examples in force; none where nothing was ingested yet."""
+        return set(self.frame(["example"])["example"]) if self.parts() else set()
+
+    def version(self) -> str:
+        """A digest of what is in force, the same for the same content however it lies in parts."""
+        digest = hashlib.sha256()
+        for batch in self.batches(["example", "content"], _SCAN_ROWS):
+            for row in batch:
+                digest.update(f"{row['example']} {row['content']}\n".encode())
+        return digest.hexdigest()
+
+    def _needed(self) -> list[Path]:
+        if parts := self.parts():
+            return parts
+        raise MissingStageError(
+            f"{self.folder} has no part; run `medpipe stage ingest {self.folder.parent.name}` first"
+        )
+
+    def _next_number(self) -> int:
+        parts = self.parts()
+        return int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
+
+    def _in_force(self) -> list[np.ndarray]:
+        """For each part, which of its rows no later row supersedes and no refusal withdrew."""
+        tables = [pq.ParquetFile(part).read(columns=["example"]) for part in self.parts()]
+        examples = pa.concat_tables(tables).to_pandas()["example"]
+        superseded = examples.duplicated(keep="last") | examples.isin(
+            Ledger(self.folder).withdrawn()
+        )
+        ends = np.cumsum([table.num_rows for table in tables])[:-1]
+        return np.split(~superseded.to_numpy(dtype=bool), ends)
+
+    def _write_part(self, path: Path, rows: Iterator[Row], limit: int) -> int:
+        """Take from `rows` until the part is full; how many were taken."""
+        blobs = {column.name for column in self.columns if column.dtype == "bytes"}
+        small = [name for name in self._schema.names if name not in blobs]
+        count = written = pending_bytes = 0
+        pending: list[dict[str, Any]] = []
+        with pq.ParquetWriter(
+            path,
+            self._schema,
+            compression={n: "NONE" if n in blobs else "ZSTD" for n in self._schema.names},
+            use_dictionary=small,
+            write_statistics=small,
+        ) as writer:
+            for row in rows:
+                pending.append(self._complete(row))
+                pending_bytes += _ROW_OVERHEAD + sum(len(row.get(n) or b"") for n in blobs)
+                count += 1
+                if pending_bytes >= _ROW_GROUP_BYTES or written + pending_bytes >= limit:
+                    self._flush(writer, pending)
+                    written, pending_bytes = written + pending_bytes, 0
+                if written >= limit:
+                    break
+            if pending:
+                self._flush(writer, pending)
+        return count
+
+    def _flush(self, writer: pq.ParquetWriter, pending: list[dict[str, Any]]) -> None:
+        writer.write_table(pa.Table.from_pylist(pending, schema=self._schema))
+        pending.clear()
+
+    def _complete(self, row: Row) -> dict[str, Any]:
+        full = {name: row.get(name) for name in self._schema.names}
+        full["content"] = full["content"] or content_digest(row, self.columns)
+        return full
+
+
+def content_digest(row: Row, columns: Sequence[Column]) -> str:
+    """16 hexadecimal digits that are equal where two rows say the same."""
+    digest = hashlib.blake2b(digest_size=8)
+    for column in columns:
+        value = row.get(column.name)
+        data = value if isinstance(value, bytes) else repr(value).encode()
+        digest.update(f"{column.name} {len(data)} ".encode())
+        digest.update(data)
+    return digest.hexdigest()

@@ -20,7 +20,7 @@ from typing import Literal
 
 Fault = Literal["format", "broken", "content", "size"]
 """Why an item cannot be used: not a format that is read; empty, truncated or undecodable; readable,
-but not what the workload is about; too small or too large."""
+but not what the workload is about, or too small to show it; larger than may be decoded."""
 
 
 class MedpipeError(Exception):

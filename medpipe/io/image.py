@@ -101,7 +101,7 @@ def check_size(height: int, width: int, limits: Mapping[str, Any]) -> None:
     if min(height, width) < limits["min_side_px"]:
         raise UnreadableError(
             f"{width} × {height} px is smaller than min_side_px {limits['min_side_px']}",
-            fault="size",
+            fault="content",
         )
     if height * width > limits["max_pixels"]:
         raise UnreadableError(

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medpipe import certificate, workloads
 from medpipe.config import ServeParams
-from medpipe.errors import CertificateError, ParamsError
+from medpipe.errors import CertificateError, MissingStageError, ParamsError
 from medpipe.serving.session import Session
 from medpipe.workload import State, Workload
 
@@ -71,13 +71,20 @@ def load(folder: Path, trusted: Sequence[bytes]) -> Release:
     settings = _settings(folder)
     return Release(
         workload=_workload(settings.workload, folder),
-        session=Session(folder / MODEL, threads=settings.serve.threads),
+        session=_session(folder, settings),
         state=_json(folder, STATE),
         settings=settings,
         card=_json(folder, CARD),
         certificate=signed,
         certificate_sha256=certificate.digest(signed),
     )
+
+
+def _session(folder: Path, settings: Settings) -> Session:
+    try:
+        return Session(folder / MODEL, threads=settings.serve.threads)
+    except MissingStageError as error:
+        raise CertificateError(f"release {folder.name!r} cannot be served: {error}") from None
 
 
 def _workload(name: str, folder: Path) -> Workload:

@@ -2,6 +2,7 @@
 
 import json
 
+import onnx
 import pytest
 from brightness_release import TRUSTED, write_release
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -53,6 +54,13 @@ def test_a_signed_release_under_another_workload_s_name_is_refused(tmp_path):
 def test_a_signed_release_of_an_unknown_workload_is_refused(tmp_path):
     folder = write_release(tmp_path / "astrology", workload="astrology")
     with pytest.raises(CertificateError, match="astrology"):
+        release.load(folder, TRUSTED)
+
+
+def test_a_signed_file_that_is_no_model_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx, "save", lambda _, path: path.write_bytes(b"no model"))
+    folder = write_release(tmp_path / "brightness")
+    with pytest.raises(CertificateError, match="not a whole ONNX model"):
         release.load(folder, TRUSTED)
 
 

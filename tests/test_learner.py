@@ -25,7 +25,7 @@ SIZE = 16
 FAST = {"epochs": 3, "batch_size": 8, "precision": "fp32", "learning_rate": 0.01, "device": "cpu"}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """What a test raises where a process would be killed."""
 
 
@@ -38,7 +38,7 @@ class Noisy(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.calls == self.dies_at:
-            raise Killed
+            raise KilledError
         self.calls += 1
         return x.float() + torch.rand_like(x.float())
 
@@ -64,7 +64,7 @@ def fitted(folder: Path, *, stop_after: int = 0, **params: Any) -> Fitted:
 
     def watch(epoch: Epoch) -> None:
         if epoch.number == stop_after:
-            raise Killed
+            raise KilledError
 
     return learner.fit(
         network(), get("binary"), train=rows(40, 1), val=rows(24, 2), params=settings,
@@ -99,7 +99,7 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
 ) -> None:
     chosen = {"optimiser": optimiser, "schedule": schedule}
     whole = fitted(tmp_path / "whole", **chosen)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fitted(tmp_path / "cut", stop_after=2, **chosen)
     resumed = fitted(tmp_path / "cut", **chosen)
     assert resumed.resumed_after == 2
@@ -107,7 +107,9 @@ def test_a_killed_training_ends_with_the_weights_of_an_uninterrupted_one(
     assert [e.loss for e in whole.history] == [e.loss for e in resumed.history]
 
 
-def test_a_training_killed_inside_an_epoch_goes_on_with_the_very_next_batch(tmp_path: Path) -> None:
+def test_a_training_killed_inside_an_epoch_goes_on_with_the_next_batch(
+    tmp_path: Path,
+) -> None:
     def run(folder: str, augment: torch.nn.Module) -> Fitted:
         return learner.fit(
             network(), get("binary"), train=rows(40, 1), val=rows(24, 2),
@@ -116,7 +118,7 @@ def test_a_training_killed_inside_an_epoch_goes_on_with_the_very_next_batch(tmp_
         )  # fmt: skip
 
     whole = run("whole", Noisy(dies_at=None))
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run("cut", Noisy(dies_at=8))  # the fourth of five batches of the second epoch
     assert (tmp_path / "cut" / "00001-0000003.pt").exists()
     assert same(whole.weights, run("cut", Noisy(dies_at=None)).weights)
@@ -133,7 +135,7 @@ def test_a_broken_checkpoint_falls_back_to_the_one_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = fitted(tmp_path / "whole")
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fitted(tmp_path / "cut", stop_after=2)
     newest = tmp_path / "cut" / "00002-0000000.pt"
     newest.write_bytes(newest.read_bytes()[:1000])

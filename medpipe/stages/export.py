@@ -1,0 +1,125 @@
+"""weights → ONNX: what is served, in each variant, and how closely it agrees with the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from medpipe import files, objectives
+from medpipe.artefact import graph, int8, parity
+from medpipe.config import Params
+from medpipe.errors import DataError, MissingStageError
+from medpipe.objectives.objective import Floats, Objective
+from medpipe.paths import Layout
+from medpipe.tables.ready import Ready
+from medpipe.workload import Workload
+
+_FP32_MAX = 1e-3
+"""Of probability. The same arithmetic in another order differs by 1e-6; more is another function."""
+
+
+def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
+    """Write the artefact of the weights at hand to ``layout.onnx``, whole or not at all.
+
+    Raises
+    ------
+    MissingStageError : there are no weights, or not those that ``model.json`` describes
+    DataError : no rows to compare on, or the fp32 artefact disagrees with the network
+    """
+    objective = objectives.get(workload.objective)
+    network, facts = _trained(workload, params, layout)
+    ready = Ready(layout.ready)
+    inputs, targets = _rows(ready, "val", params.export.parity_examples, objective)
+    expected = parity.logits(network, inputs)
+    with files.new_folder(layout.onnx) as folder:
+        graph.export(network, inputs, folder / "fp32.onnx")
+        if "int8" in params.export.variants:
+            seen, _ = _rows(ready, "train", params.export.calibration_examples, objective)
+            int8.quantise(folder / "fp32.onnx", folder / "int8.onnx", seen)
+        agreement = {
+            name: parity.compare(
+                folder / f"{name}.onnx", inputs, targets, expected=expected, objective=objective
+            )
+            for name in _made(params)
+        }
+        _check(agreement["fp32"])
+        files.write_json(folder / "parity.json", agreement)
+        files.write_json(folder / "state.json", facts["state"])
+        run_id = files.read_json(layout.weights / "run.json", made_by=_made_by(layout))["run_id"]
+        files.write_json(folder / "artefact.json", _described(folder, agreement, facts, run_id))
+    return {name: _rounded(entry) for name, entry in agreement.items()}
+
+
+def _trained(
+    workload: Workload, params: Params, layout: Layout
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The network with its weights, in evaluation mode, and what ``model.json`` says of it."""
+    made_by = _made_by(layout)
+    facts = files.read_json(layout.weights / "model.json", made_by=made_by)
+    network = workload.model(params.model, facts["state"])
+    path = layout.weights / "weights.safetensors"
+    try:
+        network.load_state_dict(load_file(path))
+    except (FileNotFoundError, SafetensorError, RuntimeError) as error:
+        raise MissingStageError(
+            f"{path} does not hold the weights of section model of params.yaml "
+            f"({str(error).splitlines()[0]}); run `{made_by}` again"
+        ) from None
+    return network.eval(), facts
+
+
+def _rows(
+    ready: Ready, split: str, count: int, objective: Objective
+) -> tuple[dict[str, np.ndarray], Floats]:
+    """At most `count` rows of `split`, evenly spread: inputs by name, and targets."""
+    labels = ready.frame(split)["label"].tolist()
+    if not labels:
+        raise DataError(
+            f"{split} has no rows to export with; change section split of params.yaml and run "
+            "`medpipe stage preprocess` again"
+        )
+    chosen = np.unique(np.linspace(0, len(labels) - 1, min(count, len(labels))).round().astype(int))
+    inputs = {name: np.asarray(array[chosen]) for name, array in ready.arrays(split).items()}
+    return inputs, objective.targets([labels[row] for row in chosen])
+
+
+def _made(params: Params) -> list[str]:
+    """fp32 is always there: it is what the other variants are made from."""
+    return ["fp32", *(name for name in params.export.variants if name != "fp32")]
+
+
+def _check(fp32: dict[str, Any]) -> None:
+    if not fp32["probability_max"] <= _FP32_MAX:  # nan is refused, too
+        raise DataError(
+            f"the fp32 artefact differs from the network by {fp32['probability_max']:.2g} of "
+            f"probability on {fp32['examples']} validation rows; the limit is {_FP32_MAX}. The "
+            "export is at fault, not the data: please report it with the section model"
+        )
+
+
+def _described(
+    folder: Path, agreement: dict[str, Any], facts: dict[str, Any], run_id: str
+) -> dict[str, Any]:
+    variants = {
+        name: {"file": f"{name}.onnx", "sha256": files.sha256(folder / f"{name}.onnx")}
+        for name in agreement
+    }
+    return {
+        "variants": variants,
+        "inputs": facts["inputs"],
+        "outputs": list(graph.OUTPUTS),
+        "run_id": run_id,
+    }
+
+
+def _rounded(entry: dict[str, Any]) -> dict[str, Any]:
+    return {k: round(v, 5) if isinstance(v, float) else v for k, v in entry.items()}
+
+
+def _made_by(layout: Layout) -> str:
+    return f"medpipe stage train {layout.workload}"

@@ -1,0 +1,176 @@
+"""ready → weights: fits the workload's network, resumes after a kill, and tells MLflow."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from medpipe import __version__, checkpoints, files, learner, lineage, objectives, tracking
+from medpipe.batches import Rows
+from medpipe.checkpoints import Checkpoints
+from medpipe.config import Params, effective, flat
+from medpipe.errors import DataError
+from medpipe.learner import Epoch, Fitted
+from medpipe.nn import pretrained
+from medpipe.objectives.objective import Objective
+from medpipe.paths import Layout
+from medpipe.tables.ready import Ready
+from medpipe.workload import Workload
+
+_RUN = "run.json"
+"""The MLflow run: beside checkpoints the one to go on with, beside weights the one they are of."""
+
+
+def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
+    """Fit the network of `workload` and write ``layout.weights``, whole or not at all.
+
+    Of several processes only the first writes; the others return an empty outcome.
+
+    Raises
+    ------
+    DataError : train or val has no rows, or train lacks a class
+    ParamsError : hardware, weights to start from, or a learning rate that diverges
+    TrackingError : MLflow cannot be reached
+    """
+    ready, objective = Ready(layout.ready), objectives.get(workload.objective)
+    rows = {split: _rows(ready, split, objective) for split in ("train", "val")}
+    network = _network(workload, params, ready.state, layout.root)
+    states = checkpoints.opened(layout.checkpoints, _facts(params, ready, layout.root))
+    with _recording(layout, params, ready, states) as run:
+
+        def on_epoch(epoch: Epoch) -> None:
+            if run is not None:
+                run.metrics(epoch.number, _figures(epoch, objective))
+
+        fitted = learner.fit(
+            network,
+            objective,
+            train=rows["train"],
+            val=rows["val"],
+            params=params.train,
+            checkpoints=states,
+            augment=workload.augment(params.train.augment),
+            on_epoch=on_epoch,
+        )
+        if run is None:
+            return {}
+        run.metrics(fitted.best.number, {"best_epoch": fitted.best.number})
+        with files.new_folder(layout.weights) as folder:
+            _write(folder, fitted, objective, run.id)
+            files.write_json(folder / "params.json", effective(params))
+            files.write_json(folder / "model.json", _described(network, params, ready))
+    states.remove()
+    return _outcome(fitted, objective, run.id)
+
+
+def _rows(ready: Ready, split: str, objective: Objective) -> Rows:
+    labels = ready.frame(split)["label"].tolist()
+    if not labels:
+        raise DataError(
+            f"{split} has no rows; add patients, or change section split of params.yaml, and run "
+            "`medpipe stage preprocess` again"
+        )
+    return Rows(ready.arrays(split), objective.targets(labels))
+
+
+def _network(workload: Workload, params: Params, state: dict[str, Any], root: Path) -> nn.Module:
+    """The network as training finds it: its random start depends on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(params.train.seed)
+        network = workload.model(params.model, state)
+    if (start := _init_from(params, root)) is not None:
+        pretrained.load(network, start)
+    return network
+
+
+def _init_from(params: Params, root: Path) -> Path | None:
+    """The file of weights to start from, if the workload's section `model` has such a key."""
+    named = getattr(params.model, "init_from", None)
+    return root / named if named else None
+
+
+def _facts(params: Params, ready: Ready, root: Path) -> dict[str, Any]:
+    """Everything that decides the weights; a checkpoint of other facts is another training's."""
+    start = _init_from(params, root)
+    chosen = effective(params)
+    return {
+        "receipt": ready.receipt,
+        "preprocess": ready.params,
+        "state": ready.state,
+        "train": chosen["train"],
+        "model": chosen["model"],
+        "init_from": files.sha256(start) if start is not None and start.is_file() else None,
+        "versions": [__version__, torch.__version__],
+    }
+
+
+@contextmanager
+def _recording(
+    layout: Layout, params: Params, ready: Ready, states: Checkpoints
+) -> Iterator[tracking.Run | None]:
+    """The MLflow run of this training, the earlier one where a training is resumed."""
+    if not learner.is_main_process():
+        yield None
+        return
+    note = states.folder / _RUN
+    earlier = files.read_json(note, made_by="train")["run_id"] if note.is_file() else None
+    tags = lineage.tags(layout) | {"data.receipt": str(ready.receipt.get("digest"))}
+    with tracking.training_run(
+        layout, name=f"train {layout.workload}", params=flat(params), tags=tags, run_id=earlier
+    ) as run:
+        files.write_json(note, {"run_id": run.id})
+        yield run
+
+
+def _figures(epoch: Epoch, objective: Objective) -> dict[str, float]:
+    """An epoch under the names that MLflow and DVC's plots show."""
+    values = asdict(epoch)
+    del values["number"]
+    values[f"val_{objective.selection}"] = values.pop("score")
+    return {name: float(value) for name, value in values.items()}
+
+
+def _write(folder: Path, fitted: Fitted, objective: Objective, run_id: str) -> None:
+    save_file(fitted.weights, folder / "weights.safetensors")
+    lines = [{"epoch": e.number, **_figures(e, objective)} for e in fitted.history]
+    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, list(lines[0]))
+        table.writeheader()
+        # An undefined figure is an empty cell: DVC's plots and MLflow leave it out.
+        table.writerows({k: "" if v != v else v for k, v in line.items()} for line in lines)
+    files.write_json(folder / _RUN, {"run_id": run_id, "best_epoch": fitted.best.number})
+
+
+def _described(network: nn.Module, params: Params, ready: Ready) -> dict[str, Any]:
+    inputs = {
+        name: {"shape": list(array.shape[1:]), "dtype": str(array.dtype)}
+        for name, array in ready.arrays("train").items()
+    }
+    return {
+        "model": effective(params)["model"],
+        "state": ready.state,
+        "inputs": inputs,
+        "parameters": sum(weight.numel() for weight in network.parameters()),
+    }
+
+
+def _outcome(fitted: Fitted, objective: Objective, run_id: str) -> dict[str, Any]:
+    score = fitted.best.score
+    return {
+        "run_id": run_id,
+        "epochs": len(fitted.history),
+        "best_epoch": fitted.best.number,
+        f"val_{objective.selection}": None if score != score else round(score, 4),
+        "examples_per_s": round(fitted.history[-1].examples_per_s, 1),
+        "resumed_after": fitted.resumed_after,
+        "device": fitted.hardware.name,
+        "precision": fitted.hardware.precision,
+    }

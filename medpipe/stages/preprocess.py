@@ -179,7 +179,7 @@ def _write(
 ) -> None:
     """Arrays and rows of every side; thumbnails too where near duplicates are looked for."""
     rows = plan.frame.assign(label=plan.frame[workload.label])
-    frames = {side: rows[plan.sides == side] for side in split.SIDES}
+    frames: dict[str, pd.DataFrame] = {side: rows[plan.sides == side] for side in split.SIDES}
     thumbnails = ready.Appender(folder / _THUMBNAILS, len(rows))
     with ready.Writer(folder, frames) as writer:
         for expected, side in zip(rows["example"], plan.sides, strict=True):

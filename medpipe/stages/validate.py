@@ -51,9 +51,10 @@ def validate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     """
     raw = Raw(layout.raw, workload.columns)
     frame = raw.frame([c.name for c in workload.columns if c.dtype != "bytes"])
-    parts = sorted(layout.raw.glob("part-*.parquet"))
+    parts = raw.parts()
     with files.new_folder(layout.validation) as folder:
-        broken = _judged(parts, workload, known=layout.validation / "parts", kept=folder / "parts")
+        found = _judged(parts, workload, known=layout.validation / "parts", kept=folder / "parts")
+        broken = _in_force(parts, found, set(frame["example"]))
         findings = _by_row(broken, workload) + whole.judge(frame, workload, params.validate_)
         outcome = {
             "passed": not any(finding.stops for finding in findings),
@@ -79,11 +80,8 @@ def validate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
 
 def _judged(
     parts: list[Path], workload: Workload, *, known: Path, kept: Path
-) -> dict[str, list[str]]:
-    """Rule → ids of the examples that break it, over all parts; new parts are judged, others known.
-
-    An id counts where its last revision stands: what was corrected at the source is broken no more.
-    """
+) -> list[dict[str, list[str]]]:
+    """For each part, rule → ids of the examples that break it; only new ones are judged."""
     kept.mkdir()
     names = {p: _digest(rules.fingerprint(workload), files.sha256(p)) + ".json" for p in parts}
     new = [part for part in parts if not (known / names[part]).is_file()]
@@ -97,22 +95,25 @@ def _judged(
             files.write_json(kept / names[part], suite.broken(part))
     for part in set(parts) - set(new):
         shutil.copyfile(known / names[part], kept / names[part])
-    found = [json.loads((kept / names[part]).read_text(encoding="utf-8")) for part in parts]
-    return _current(parts, found)
+    return [json.loads((kept / names[part]).read_text(encoding="utf-8")) for part in parts]
 
 
-def _current(parts: list[Path], found: list[dict[str, list[str]]]) -> dict[str, list[str]]:
-    """`found` of each part put together, without the ids that a later part holds again."""
-    named = {example for broken in found for ids in broken.values() for example in ids}
+def _in_force(
+    parts: list[Path], found: list[dict[str, list[str]]], examples: set[str]
+) -> dict[str, list[str]]:
+    """`found` of all parts together, for rows that stand: `examples` in their last parts.
+
+    What was corrected at the source, or withdrawn, breaks a rule no more.
+    """
+    named = examples.intersection(e for broken in found for ids in broken.values() for e in ids)
     last: dict[str, int] = {}
-    for place, part in enumerate(parts):
-        if named:
-            examples = pq.read_table(part, columns=["example"])["example"].to_pylist()
-            last |= dict.fromkeys(named.intersection(examples), place)
+    for place, part in enumerate(parts if named else []):
+        here = pq.ParquetFile(part).read(columns=["example"])["example"].to_pylist()
+        last |= dict.fromkeys(named.intersection(here), place)
     together: dict[str, list[str]] = defaultdict(list)
     for place, broken in enumerate(found):
         for rule, ids in broken.items():
-            together[rule] += [example for example in ids if last[example] == place]
+            together[rule] += [example for example in ids if last.get(example) == place]
     return together
 
 

@@ -68,17 +68,21 @@ def _bars(values: pd.Series, column: Column) -> tuple[Bar, ...]:
         )
     if column.dtype not in ("int", "float") or column.low is None or column.high is None:
         return ()
-    edges = _edges(column.low, column.high, whole=column.dtype == "int")
+    names, edges = _bins(column.low, column.high, whole=column.dtype == "int")
     counts, _ = np.histogram(values.to_numpy(dtype=np.float64), bins=edges)
-    names = [f"{low:g}–{high:g} {column.unit}".rstrip() for low, high in pairwise(edges)]
-    return tuple(Bar(name, _counted(int(n))) for name, n in zip(names, counts, strict=True))
+    return tuple(
+        Bar(f"{name} {column.unit}".rstrip(), _counted(int(count)))
+        for name, count in zip(names, counts, strict=True)
+    )
 
 
-def _edges(low: float, high: float, *, whole: bool) -> np.ndarray:
-    """Edges of at most 20 bins over [low, high]; whole numbers stand in the middle of theirs."""
+def _bins(low: float, high: float, *, whole: bool) -> tuple[list[str], np.ndarray]:
+    """Names and edges of at most 20 bins over [low, high]; few whole numbers have one each."""
     if whole and high - low < _BINS:
-        return np.arange(low, high + 2) - 0.5
-    return np.linspace(low, high, _BINS + 1)
+        numbers = np.arange(low, high + 1)
+        return [f"{n:g}" for n in numbers], np.append(numbers, high + 1) - 0.5
+    edges = np.linspace(low, high, _BINS + 1)
+    return [f"{a:g}–{b:g}" for a, b in pairwise(edges)], edges
 
 
 def _counted(count: int) -> int | None:

@@ -71,7 +71,7 @@ def z_score(confidence: float) -> float:
 def of_area(area: Area, *, confidence: float) -> Estimate:
     """Interval of an AUROC."""
     value = area.value
-    if value in (0.0, 1.0):
+    if value in (0.0, 1.0) and area.pairs:
         bound = ((1 - confidence) / 2) ** (1 / area.pairs)
         return Estimate(value, *((bound, 1.0) if value == 1.0 else (0.0, 1 - bound)))
     if area.error is None:

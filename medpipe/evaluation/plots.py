@@ -31,7 +31,8 @@ _STYLE: Any = {
     "text.color": INK,
     "xtick.color": QUIET,
     "ytick.color": QUIET,
-    "legend.frameon": False,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.9,
     "lines.linewidth": 2.2,
 }
 
@@ -59,7 +60,7 @@ def _drawn(draw: Callable[[Axes, Curves], None], found: Curves) -> str:
 def _unit_axes(axes: Axes, *, x: str, y: str) -> None:
     axes.set(xlim=(-0.015, 1.015), ylim=(-0.015, 1.015), xlabel=x, ylabel=y)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
 
 def _point(axes: Axes, x: float, y: float) -> None:
@@ -108,5 +109,5 @@ def _decision(axes: Axes, found: Curves) -> None:
     top = max(found.prevalence, float(found.net_benefit.max()))
     axes.set(xlim=(0, 1), ylim=(-0.15 * top, 1.1 * top), ylabel="Net benefit per example")
     axes.set_xlabel("Risk from which one would act")
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.legend(loc="upper right")

@@ -81,7 +81,7 @@ def shown(found: Mapping[str, Any] | None) -> str:
     if found is None or found.get("value") is None:
         return "undefined"
     value = f"{found['value']:.3f}".replace("-", "−")
-    return value if found.get("low") is None else f"{value} {_between(found, digits=3)}"
+    return value if found.get("low") is None else f"{value} ({_between(found, digits=3)})"
 
 
 def calibration(report: Report) -> str:
@@ -105,9 +105,9 @@ def rule(report: Report) -> str:
     """How the threshold was chosen."""
     chosen = report["threshold"]
     return {
-        "sensitivity": f"the highest that finds {chosen['at']:.0%} of the positives of the "
+        "sensitivity": f"the highest that finds {100 * chosen['at']:g} % of the positives of the "
         "validation patients",
-        "specificity": f"the lowest that leaves alone {chosen['at']:.0%} of the negatives of the "
+        "specificity": f"the lowest that leaves alone {100 * chosen['at']:g} % of the negatives of the "
         "validation patients",
         "youden": "where sensitivity plus specificity is highest on the validation patients",
         "fixed": "set by hand in params.yaml",
@@ -128,10 +128,11 @@ def _sentence(name: str, found: Mapping[str, Any], text: str) -> Sentence:
 
 
 def _between(found: Mapping[str, Any], *, digits: int | None) -> str:
-    if found["low"] is None:
-        return ""
+    """The interval alone, with `digits` decimals, or in per cent; empty where there is none."""
     low, high = found["low"], found["high"]
+    if low is None:
+        return ""
     if digits is None:
         return f"{hundredths(low)}–{hundredths(high)} %"
     to = " to " if low < 0 else "–"
-    return f"({low:.{digits}f}{to}{high:.{digits}f})".replace("-", "−")
+    return f"{low:.{digits}f}{to}{high:.{digits}f}".replace("-", "−")

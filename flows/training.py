@@ -56,7 +56,6 @@ def push(*, root: Path) -> str:
 @flow(
     name="train",
     flow_run_name="{workload}: {reason}",
-    timeout_seconds=timedelta(days=7).total_seconds(),
 )
 async def train(
     workload: str, reason: str = "manual", root: Path | None = None, package_it: bool = True

@@ -51,6 +51,12 @@ MANUFACTURERS = (
     *("samsung", "shimadzu", "siemens", "toshiba"),
 )
 """First words that are kept of the free text in Manufacturer (0008,0070); all else is "other"."""
+BODY_PARTS = (
+    *("ABDOMEN", "ANKLE", "ARM", "CHEST", "CLAVICLE", "CSPINE", "ELBOW", "FEMUR", "FINGER", "FOOT"),
+    *("FOREARM", "HAND", "HEAD", "HIP", "HUMERUS", "JAW", "KNEE", "LEG", "LSPINE", "NECK"),
+    *("PATELLA", "PELVIS", "SHOULDER", "SKULL", "TIBIA", "TOE", "TSPINE", "WRIST"),
+)
+"""Terms of Body Part Examined (0018,0015) that are understood, PS3.16 annex L; all else is None."""
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _DAY = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
@@ -176,7 +182,9 @@ def facts(dataset: Dataset) -> dict[str, Any]:
     view = _text(dataset, "ViewPosition")
     sex = _text(dataset, "PatientSex")
     side = _text(dataset, "ImageLaterality") or _text(dataset, "Laterality")
+    part = (_text(dataset, "BodyPartExamined") or "").upper()
     return {
+        "body_part": part if part in BODY_PARTS else None,
         "height_px": int(dataset.Rows),
         "width_px": int(dataset.Columns),
         "bits_stored": int(dataset.BitsStored),

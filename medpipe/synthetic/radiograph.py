@@ -294,7 +294,7 @@ def _ribs(anatomy: Anatomy) -> np.ndarray:
         _curves(posterior, _MIDDLE + side * out, down, value=1.0, px=9)
         _curves(posterior, _MIDDLE + side * out, down, value=0.62, px=5)
         _curves(anterior, _MIDDLE + side * front_out[:7], front_down[:7], value=0.45, px=8)
-    return posterior + anterior
+    return np.asarray(posterior + anterior)
 
 
 def _shadows(anatomy: Anatomy, *, rng: np.random.Generator, breath: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One radiograph of an invented patient as a DICOM file, with the identifiers that real ones have."""
+"""One radiograph of an invented patient as a DICOM file, with the identifiers of real ones."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from medpipe.files import new_folder
 from medpipe.synthetic.anatomy import Anatomy, opacities
 from medpipe.synthetic.people import Person, invent
 from medpipe.synthetic.radiograph import View, phantom
@@ -42,25 +41,20 @@ _NOT_DICOM = b"Export failed: association rejected by peer. Please send this stu
 def write(folder: Path, *, patients: int, seed: int) -> None:
     """`patients` invented patients with one to three radiographs each; one seed, the same bytes.
 
-    Whole or not there: a `folder` that exists is replaced at the end.
-
-    Raises
-    ------
-    StorageError : the disk is full, or `folder` cannot be written
+    Whole or not there is the business of `sources.sample.ensure`, which gives a new folder.
     """
-    with new_folder(folder) as partial:
-        labels = []
-        for number in range(patients):
-            # A stream for each patient: the first hundred are the same whatever `patients` is.
-            for path, data, pneumonia in _files(np.random.default_rng([seed, number]), number):
-                target = partial / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(data)
-                labels.append((path, pneumonia))
-        with (partial / LABELS).open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(COLUMNS)
-            rows.writerows(labels)
+    labels = []
+    for number in range(patients):
+        # A stream for each patient: the first hundred are the same whatever `patients` is.
+        for path, data, pneumonia in _files(np.random.default_rng([seed, number]), number):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+            labels.append((path, pneumonia))
+    with (folder / LABELS).open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        rows.writerows(labels)
 
 
 def _files(rng: np.random.Generator, number: int) -> Iterator[tuple[str, bytes, int]]:

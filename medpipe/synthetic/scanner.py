@@ -1,7 +1,7 @@
 """Two invented X-ray units that turn attenuation into stored pixel values, each in its own way.
 
-They differ as units of two hospitals do (contrast, noise, sharpness, bit depth, polarity), so that a
-model can be seen to learn the unit instead of the disease, and be held to account by site.
+They differ as units of two hospitals do (contrast, noise, sharpness, bit depth, polarity), so that
+a model can be seen to learn the unit instead of the disease, and be held to account by site.
 """
 
 from __future__ import annotations

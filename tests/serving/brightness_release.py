@@ -54,7 +54,7 @@ def write_release(folder: Path, *, key=KEY, **settings) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(graph(), folder / "model.onnx")
     for name, content in {
-        "state": {"side_px": 8},
+        "state": {"size_px": 8, "contrast": "none"},
         "settings": {**SETTINGS, **settings},
         "card": {"title": "Brightness"},
     }.items():

@@ -47,7 +47,7 @@ class Brightness(Workload):
         raise AssertionError("not used")
 
     def encode(self, row, state):
-        return {"image": cv2.resize(row["image"], (state["side_px"],) * 2)[None]}
+        return {"image": cv2.resize(row["image"], (state["size_px"],) * 2)[None]}
 
     def model(self, params, state):
         raise AssertionError("not used")

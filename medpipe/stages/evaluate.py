@@ -23,7 +23,7 @@ from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Ready
-from medpipe.workload import Row, Workload
+from medpipe.workload import Workload
 
 _BATCH = 64
 """Examples scored at once; memory does not grow with the split."""
@@ -66,7 +66,9 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     report["robustness"] = _robustness(workload, params, session, ready, scored["test"])
     chosen = _chosen(scored["test"], point, count=params.evaluate.explained)
     timed = scored["test"].frame["example"].head(_TIMED).tolist()
-    rows = _rows(layout, workload, {one.example for one in chosen} | set(timed))
+    rows = Raw(layout.raw, workload.columns).rows(
+        [column.name for column in workload.columns], {one.example for one in chosen} | set(timed)
+    )
     report["latency_ms"] = latency(
         workload,
         ready.state,
@@ -183,17 +185,6 @@ def _chosen(test: Scored, point: OperatingPoint, *, count: int) -> list[examples
         at=point.threshold,
         count=count,
     )
-
-
-def _rows(layout: Layout, workload: Workload, wanted: set[str]) -> dict[str, Row]:
-    """The rows of raw called `wanted`, by example."""
-    names = [column.name for column in workload.columns]
-    found: dict[str, Row] = {}
-    for batch in Raw(layout.raw, workload.columns).batches(names, _BATCH):
-        found |= {row["example"]: row for row in batch if row["example"] in wanted}
-        if len(found) == len(wanted):
-            break
-    return found
 
 
 def _write(

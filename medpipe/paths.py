@@ -71,6 +71,11 @@ class Layout:
         return self.root / "data" / self.workload / "raw"
 
     @property
+    def raw_next(self) -> Path:
+        """Raw while it is made anew: takes the place of `raw` when it is whole."""
+        return self.raw.with_name(".next-raw")
+
+    @property
     def validation(self) -> Path:
         return self.root / "reports" / self.workload / "validate"
 

@@ -23,13 +23,10 @@ def label(value: Any, column: Column, *, where: str) -> Any:
         value, which identifies nobody, and what is allowed
     """
     parsed = _parsed(value, column)
-    outside = (
-        parsed is not None and column.dtype in ("int", "float") and not _within(parsed, column)
-    )
-    if isinstance(parsed, ValueError) or outside:
+    if isinstance(parsed, ValueError) or not _within(parsed, column):
         raise SourceError(
-            f"{where}: {column.name} is {str(value).strip()[:40]!r}; allowed: {_allowed(column)}, or "
-            "nothing where it is not known"
+            f"{where}: {column.name} is {str(value).strip()[:40]!r}; allowed: {_allowed(column)}, "
+            "or nothing where it is not known"
         )
     return parsed
 
@@ -45,8 +42,8 @@ def covariate(value: Any, column: Column, *, where: str) -> Any:
     parsed = _parsed(value, column)
     if isinstance(parsed, ValueError):
         raise SourceError(
-            f"{where}: {column.name} cannot be read; allowed: {_allowed(column)}, or nothing where it "
-            "is not known"
+            f"{where}: {column.name} cannot be read; allowed: {_allowed(column)}, or nothing "
+            "where it is not known"
         )
     return parsed
 
@@ -91,9 +88,11 @@ def day(value: Any) -> date:
     return date(int(parts[1]), int(parts[2]), int(parts[3]))
 
 
-def _within(number: float, column: Column) -> bool:
-    above = column.low is None or number >= column.low
-    return above and (column.high is None or number <= column.high)
+def _within(value: Any, column: Column) -> bool:
+    if value is None or column.dtype not in ("int", "float"):
+        return True
+    above = column.low is None or value >= column.low
+    return bool(above and (column.high is None or value <= column.high))
 
 
 def _allowed(column: Column) -> str:

@@ -2,12 +2,12 @@
 
     {train,test[,val]}/{NORMAL,PNEUMONIA}/*.jpeg
 
-Kermany D, Zhang K, Goldbaum M. Labeled OCT and Chest X-Ray Images for Classification. Mendeley Data
-v2, 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0; Kermany et al., Cell 172:1122–1131, 2018.
+Kermany D, Zhang K, Goldbaum M. Labeled OCT and Chest X-Ray Images for Classification. Mendeley
+Data v2, 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0; Kermany et al., Cell 172:1122–1131, 2018.
 
 The patient is in the file name: ``person<N>_…`` (pneumonia), ``IM-<N>-…`` or ``NORMAL2-IM-<N>-…``
-(normal). NORMAL2 is a second series with numbers of its own. 170 persons stand in both train and test
-of the published split.
+(normal). NORMAL2 is a second series with numbers of its own. 170 persons stand in both train and
+test of the published split.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Kermany(Source):
             if all((root / "train" / name).is_dir() for name in _CLASSES):
                 return root
         raise SourceError(
-            f"{self._path} is not the published layout: looked for train/NORMAL and train/PNEUMONIA "
-            f"(test and val beside them; all may lie in chest_xray/), found {found(self._path)}"
+            f"{self._path} is not the published layout: looked for train/NORMAL and "
+            f"train/PNEUMONIA (test and val beside them; all may lie in chest_xray/), "
+            f"found {found(self._path)}"
         )

@@ -33,7 +33,7 @@ def fingerprint(path: Path, *said: object) -> str:
 
 
 def found(folder: Path) -> str:
-    """What lies in `folder`, for an error message: kinds and counts, no names, which may identify."""
+    """What lies in `folder`, for an error message: kinds and counts; names may identify."""
     if not folder.exists():
         return "no such folder"
     if not folder.is_dir():

@@ -4,8 +4,8 @@
     stage_2_train_labels.csv     patientId, x, y, width, height, Target; a row per box
 
 Shih G et al. Augmenting the National Institutes of Health Chest Radiograph Dataset with Expert
-Annotations of Possible Pneumonia. Radiology: Artificial Intelligence 1(1):e180041, 2019. The images are
-those of the NIH (Wang et al., CVPR 2017); to be used under the challenge's rules.
+Annotations of Possible Pneumonia. Radiology: Artificial Intelligence 1(1):e180041, 2019. The images
+are those of the NIH (Wang et al., CVPR 2017); to be used under the challenge's rules.
 
 One image per patientId; several boxes make one item, positive if any row is.
 """
@@ -43,8 +43,8 @@ class Rsna(Source):
         images, table = self._path / self._options.images, self._path / self._options.labels
         if not (images.is_dir() and table.is_file()):
             raise SourceError(
-                f"{self._path} is not the challenge's layout: looked for {self._options.images}/ and "
-                f"{self._options.labels} (source.options images and labels name others), found "
+                f"{self._path} is not the challenge's layout: looked for {self._options.images}/ "
+                f"and {self._options.labels} (source.options images and labels name others), found "
                 f"{found(self._path)}"
             )
         labels = _labels(table)
@@ -62,7 +62,7 @@ class Rsna(Source):
 
 
 def _labels(table: Path) -> dict[str, int]:
-    """patientId → whether any of its rows is positive."""
+    """For each patientId, whether any of its rows is positive."""
     labels: dict[str, int] = {}
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
@@ -74,7 +74,8 @@ def _labels(table: Path) -> dict[str, int]:
         for number, row in enumerate(rows, start=2):
             if row["Target"] not in ("0", "1"):
                 raise SourceError(
-                    f"{table} row {number}: Target is {(row['Target'] or '')[:40]!r}; allowed: 0 or 1"
+                    f"{table} row {number}: Target is {(row['Target'] or '')[:40]!r}; "
+                    "allowed: 0 or 1"
                 )
             patient = row["patientId"]
             labels[patient] = max(labels.get(patient, 0), int(row["Target"]))

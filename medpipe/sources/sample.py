@@ -3,7 +3,8 @@
     dicom/**/*.dcm    one file per image; patient and site stand in its header
     labels.csv        columns path (relative to the folder) and the label
 
-A file without a row has no label; a row without a file is offered all the same, so that ingest counts it.
+A file without a row has no label; a row without a file is offered all the same, so that ingest
+counts it.
 """
 
 from __future__ import annotations

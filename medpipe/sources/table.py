@@ -32,7 +32,7 @@ _TEXT = (".csv", ".tsv", ".txt")
 
 
 class TableOptions(Section):
-    """Which of the user's columns says what. `patient` may be left out where DICOM headers say it."""
+    """Which of the user's columns says what. `patient` may be left out where headers say it."""
 
     path: str = Field("path", description="file of the image")
     label: str | None = Field(None, description="the answer; by default the workload's own name")
@@ -84,7 +84,8 @@ class Table(Source):
                 raise SourceError(f"{where}: {self._options.path} is empty; allowed: a file's path")
             if name in seen:
                 raise SourceError(
-                    f"{where}: {self._options.path} names the same file as row {seen[name]}; keep one"
+                    f"{where}: {self._options.path} names the same file as row {seen[name]}; "
+                    "keep one"
                 )
             seen[name] = number
             yield self._item(name, row, where)

@@ -251,6 +251,17 @@ class Workload(ABC):
         return {}
 
     # -- answering -------------------------------------------------------------------------------
+    def request(
+        self, payload: bytes | Row, state: State, *, limits: Mapping[str, Any]
+    ) -> tuple[Row, dict[str, np.ndarray]]:
+        """Facts and model inputs of one upload: `read`, then `encode`.
+
+        A workload may leave out what only raw keeps (hashes, stored pictures), so long as the
+        inputs are the same to the last bit; `draw` is given the row of `read`, never this one.
+        """
+        row = self.read(payload, limits=limits)
+        return row, self.encode(row, state)
+
     def cautions(self, row: Row, state: State) -> tuple[str, ...]:
         """What the reader of an answer for `row` should know: a rare view, a very small image."""
         return ()

@@ -107,7 +107,7 @@ class Predictor:
         RequestError : the file cannot be answered; status and message say what to send instead
         """
         started = time.perf_counter()
-        example = await self._in_thread(self._example, payload)
+        example = await self._in_thread(self._example, payload, explain)
         drawn = None
         if explain:
             logit, heat = await self._explain(example.inputs)
@@ -123,13 +123,17 @@ class Predictor:
             self._decoders, function, *arguments
         )
 
-    def _example(self, payload: bytes) -> Example:
+    def _example(self, payload: bytes, to_be_drawn: bool) -> Example:
         workload, state = self.release.workload, self.release.state
         try:
-            row = workload.read(payload, limits=self._limits)
+            if to_be_drawn:
+                row: Row = workload.read(payload, limits=self._limits)
+                inputs = workload.encode(row, state)
+            else:
+                row, inputs = workload.request(payload, state, limits=self._limits)
         except UnreadableError as error:
             raise RequestError(str(error), status=STATUS[error.fault]) from None
-        return Example(row, workload.encode(row, state), workload.cautions(row, state))
+        return Example(row, inputs, workload.cautions(row, state))
 
     def _scored(self, batch: Sequence[Inputs]) -> list[float]:
         logits: list[float] = self.release.session.score(_stacked(batch)).tolist()

@@ -155,6 +155,9 @@ def candidates(
 def thumbnail(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The picture in one example's encoded inputs, small and of zero mean and unit variance.
 
+    Borders of one grey level are cut off first: the bars beside a picture that was fitted into a
+    square would make any two pictures of its shape agree.
+
     Parameters
     ----------
     inputs : as `Workload.encode` gives them; the first, by name, with two axes or more is taken,
@@ -162,18 +165,20 @@ def thumbnail(inputs: Mapping[str, np.ndarray]) -> np.ndarray:
 
     Returns
     -------
-    (P,) float16, P ≤ 32 × 32; all zero, which agrees with nothing, for a flat or missing picture
+    (1024,) float16: 32 × 32; all zero, which agrees with nothing, for a flat or missing picture
     """
     pictures = [inputs[name] for name in sorted(inputs) if inputs[name].ndim >= 2]
+    flat = np.zeros(THUMBNAIL_PX**2, dtype=np.float16)
     if not pictures:
-        return np.zeros(1, dtype=np.float16)
+        return flat
     picture = pictures[0].astype(np.float32)
     picture = picture.reshape(-1, *picture.shape[-2:]).mean(axis=0)  # (H, W)
-    for axis in (0, 1):
-        picture = _shrunk(picture, axis)
-    spread = float(picture.std())
-    if spread < 1e-6:
-        return np.zeros(picture.size, dtype=np.float16)
+    rows, columns = np.flatnonzero(np.ptp(picture, axis=1)), np.flatnonzero(np.ptp(picture, axis=0))
+    if not len(rows):
+        return flat
+    picture = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    picture = _resized(_resized(picture).T).T
+    spread = max(float(picture.std()), 1e-6)
     standard: np.ndarray = ((picture - picture.mean()) / spread).astype(np.float16)
     return standard.ravel()
 
@@ -193,16 +198,12 @@ def comparison(thumbnails: np.ndarray) -> Compare:
     return alike
 
 
-def _shrunk(picture: np.ndarray, axis: int) -> np.ndarray:
-    """`picture` with at most `THUMBNAIL_PX` rows (axis 0) or columns (1), each a mean."""
-    size = picture.shape[axis]
-    if size <= THUMBNAIL_PX:
-        return picture
-    edges = np.arange(THUMBNAIL_PX) * size // THUMBNAIL_PX
-    width = np.diff(np.append(edges, size))
-    shape = (-1, 1) if axis == 0 else (1, -1)
-    sums: np.ndarray = np.add.reduceat(picture, edges, axis=axis)
-    means: np.ndarray = sums / width.reshape(shape)
+def _resized(picture: np.ndarray) -> np.ndarray:
+    """(H, W) → (32, W): means of as many rows as fall together, or rows repeated where H < 32."""
+    edges = np.arange(THUMBNAIL_PX) * len(picture) // THUMBNAIL_PX
+    together = np.maximum(np.diff(np.append(edges, len(picture))), 1)
+    sums: np.ndarray = np.add.reduceat(picture, edges, axis=0)
+    means: np.ndarray = sums / together[:, None]
     return means
 
 

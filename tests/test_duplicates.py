@@ -65,12 +65,29 @@ def test_a_flat_picture_agrees_with_nothing():
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 64), (3, 100, 33), (20, 20), (2, 5, 70, 45)])
-def test_a_thumbnail_is_standardised_and_at_most_32_by_32(shape):
+def test_a_thumbnail_is_standardised_and_32_by_32(shape):
     made = duplicates.thumbnail({"x": np.random.default_rng(0).normal(size=shape)})
-    expected = min(shape[-2], 32) * min(shape[-1], 32)
-    assert made.shape == (expected,)
+    assert made.shape == (32 * 32,)
     assert made.astype(np.float64).mean() == pytest.approx(0, abs=1e-3)
     assert made.astype(np.float64).std() == pytest.approx(1, abs=1e-3)
+
+
+def test_bars_beside_a_picture_do_not_make_it_agree_with_another():
+    def barred(seed):
+        square = np.zeros((1, 64, 64), np.uint8)
+        square[0, :, 16:48] = np.random.default_rng(seed).integers(100, 156, (64, 32))
+        return duplicates.thumbnail({"x": square})
+
+    thumbnails = np.stack([barred(1), barred(2)])
+    assert np.corrcoef(thumbnails.astype(float))[0, 1] < 0.2
+    bare = np.random.default_rng(1).integers(100, 156, (64, 32)).astype(np.uint8)
+    assert (thumbnails[0] == duplicates.thumbnail({"x": bare})).all()
+
+
+def test_a_small_picture_is_repeated_and_not_averaged():
+    small = np.arange(256.0).reshape(16, 16)
+    large = np.kron(small, np.ones((2, 2)))
+    assert (duplicates.thumbnail({"x": small}) == duplicates.thumbnail({"x": large})).all()
 
 
 def test_a_thumbnail_takes_means_of_blocks():

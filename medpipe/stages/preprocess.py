@@ -20,6 +20,7 @@ import pandas as pd
 
 from medpipe import duplicates, files, split
 from medpipe.config import Params, effective
+from medpipe.deidentify.row import ORIGINAL
 from medpipe.errors import DataError, UnreadableError
 from medpipe.paths import Layout
 from medpipe.tables import ready
@@ -44,6 +45,15 @@ class _Plan:
     frame: pd.DataFrame
     sides: np.ndarray
     left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """One row on its way to ready; the thumbnail is (1024,), or None where none is asked for."""
+
+    example: str
+    inputs: dict[str, np.ndarray]
+    thumbnail: np.ndarray | None
 
 
 def preprocess(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
@@ -134,25 +144,27 @@ def _check(plan: _Plan, workload: Workload, params: Params) -> None:
 
 
 def _rows(raw: Raw, workload: Workload, kept: set[str]) -> Iterator[Row]:
-    """The rows of `kept` with everything that `fit` and `encode` may look at."""
-    columns = [c.name for c in workload.columns]
+    """The rows of `kept`, with all that `fit` and `encode` look at: all but the file itself."""
+    columns = [c.name for c in workload.columns if c.name != ORIGINAL]
     for batch in raw.batches(columns, _BATCH):
         yield from (row for row in batch if row["example"] in kept)
 
 
 def _encoded(
     rows: Iterable[Row], workload: Workload, state: State, *, threads: int
-) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-    """Example id and inputs of each row, in the order of `rows`."""
+) -> Iterator[_Encoded]:
+    """What becomes of each row, in the order of `rows`."""
+    compared = workload.near_duplicate_column is not None
 
-    def encode(row: Row) -> tuple[str, dict[str, np.ndarray]]:
+    def encode(row: Row) -> _Encoded:
         try:
-            return row["example"], workload.encode(row, state)
+            inputs = workload.encode(row, state)
         except UnreadableError as error:
             raise DataError(
                 f"example {row['example']} cannot be encoded: {error}; take it out of the source "
                 "and ingest again"
             ) from error
+        return _Encoded(row["example"], inputs, duplicates.thumbnail(inputs) if compared else None)
 
     with ThreadPoolExecutor(threads) as pool:
         yield from _in_order(pool, encode, rows, ahead=_AHEAD * threads)
@@ -171,27 +183,22 @@ def _in_order(
         yield waiting.popleft().result()
 
 
-def _write(
-    folder: Path,
-    plan: _Plan,
-    workload: Workload,
-    encoded: Iterator[tuple[str, dict[str, np.ndarray]]],
-) -> None:
+def _write(folder: Path, plan: _Plan, workload: Workload, encoded: Iterator[_Encoded]) -> None:
     """Arrays and rows of every side; thumbnails too where near duplicates are looked for."""
     rows = plan.frame.assign(label=plan.frame[workload.label])
     frames: dict[str, pd.DataFrame] = {side: rows[plan.sides == side] for side in split.SIDES}
     thumbnails = ready.Appender(folder / _THUMBNAILS, len(rows))
     with ready.Writer(folder, frames) as writer:
         for expected, side in zip(rows["example"], plan.sides, strict=True):
-            example, inputs = next(encoded, (None, {}))
-            if example != expected:
+            one = next(encoded, None)
+            if one is None or one.example != expected:
                 raise DataError(
                     f"raw changed while it was read: example {expected} is not where it was; run "
                     "preprocess again"
                 )
-            writer.add(side, inputs)
-            if workload.near_duplicate_column:
-                thumbnails.append(duplicates.thumbnail(inputs))
+            writer.add(side, one.inputs)
+            if one.thumbnail is not None:
+                thumbnails.append(one.thumbnail)
     thumbnails.close()
 
 

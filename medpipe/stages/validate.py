@@ -87,7 +87,9 @@ def _judged(
     new = [part for part in parts if not (known / names[part]).is_file()]
     _log.info("%d parts of raw, %d of them new", len(parts), len(new))
     if new:
-        # Great Expectations takes seconds to import, for which nothing new need not wait.
+        # Great Expectations takes seconds to import, for which nothing new need not wait, and tells
+        # of itself while it does.
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
         from medpipe.validation.expectations import Suite
 
         suite = Suite(workload)

@@ -10,7 +10,6 @@ scripts from other hosts and show values.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,6 @@ class Suite:
     def __init__(self, workload: Workload) -> None:
         self._columns = workload.columns
         self._rules = {rule.name: rule for rule in rules.of(workload)}
-        logging.getLogger("great_expectations").setLevel(logging.ERROR)
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         asset = context.data_sources.add_pandas("raw").add_dataframe_asset("part")

@@ -91,6 +91,8 @@ class Finding:
 def of(workload: Workload) -> tuple[Rule, ...]:
     """The rules about rows: what the columns declare, then what the workload says across them."""
     declared = [rule for column in workload.columns for rule in _declared(column)]
+    # How many may lack a label is a parameter, and judged over the whole.
+    declared = [rule for rule in declared if rule.name != f"{workload.label}.known"]
     across = [
         Rule(e.name, "across", e.columns, e.meaning, e.severity, holds=e.holds)
         for e in workload.expectations()

@@ -13,6 +13,7 @@ from medpipe.workload import COMMON, Column, Expectation
 
 
 class Question:
+    label = "is_smoker"
     columns = (
         *COMMON,
         Column("age_years", "float", "age", unit="years", low=0, high=120),

@@ -14,7 +14,9 @@ class Question:
         *COMMON,
         Column("age_years", "float", "age", unit="years", low=0, high=120),
         Column("sex", "category", "sex", values=("F", "M")),
+        Column("ill", "int", "label", nullable=False),
     )
+    label = "ill"
 
     def expectations(self):
         return (
@@ -33,6 +35,10 @@ def test_every_column_states_its_rules():
     assert {"example.known", "example.unique", "group.known", "published.values"} <= names
     assert {"age_years.type", "age_years.range", "sex.values", "no_pregnant_men"} <= names
     assert "age_years.known" not in names
+
+
+def test_a_missing_label_is_judged_over_the_whole():
+    assert "ill.known" not in {rule.name for rule in rules.of(Question())}
 
 
 def test_a_range_is_told_with_its_unit():

@@ -15,6 +15,7 @@ from medpipe.evaluation.sample import Counts, Floats, Sample, ratio
 BINS = 10
 _TEMPERATURES = (0.05, 20.0)
 """Outside of these a network is not miscalibrated but broken."""
+_EDGE = 1.02
 _NEWTON_STEPS = 50
 _CONVERGED = 1e-10
 _SURE = 1e-12
@@ -56,6 +57,12 @@ def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:
 
     found = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
+
+
+def is_extreme(temperature: float) -> bool:
+    """Whether `temperature` stands at an end of the range that `fit_temperature` looks in."""
+    low, high = _TEMPERATURES
+    return temperature < _EDGE * low or temperature > high / _EDGE
 
 
 def brier(counts: Counts) -> Floats:

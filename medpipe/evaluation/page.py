@@ -64,6 +64,7 @@ def render(report: Mapping[str, Any], found: Curves | None, examples: Sequence[E
         test=report["splits"]["test"],
         cells=found.cells if found else None,
         images=images,
+        alerts=words.alerts(report),
         headline=words.headline(report),
         forest=rows,
         forest_start=start,

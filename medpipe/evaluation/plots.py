@@ -74,7 +74,7 @@ def _roc(axes: Axes, found: Curves) -> None:
     negatives = cells["false_positives"] + cells["true_negatives"]
     positives = cells["true_positives"] + cells["false_negatives"]
     _point(axes, cells["false_positives"] / negatives, cells["true_positives"] / positives)
-    _unit_axes(axes, x="False alarms among the healthy", y="Found among the ill")
+    _unit_axes(axes, x="False alarms, of those without", y="Found, of those with")
     axes.legend(loc="lower right")
 
 
@@ -88,7 +88,7 @@ def _pr(axes: Axes, found: Curves) -> None:
     if flagged:
         positives = cells["true_positives"] + cells["false_negatives"]
         _point(axes, cells["true_positives"] / positives, cells["true_positives"] / flagged)
-    _unit_axes(axes, x="Found among the ill", y="Ill among the flagged")
+    _unit_axes(axes, x="Found, of those with", y="Right, of those flagged")
     axes.legend(loc="lower left")
 
 

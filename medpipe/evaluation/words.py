@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medpipe.evaluation.calibration import is_extreme
+
 Report = Mapping[str, Any]
+_CHANCE = 0.5
 
 NAMES = {
     "auroc": "AUROC",
@@ -57,6 +60,25 @@ def headline(report: Report) -> list[Sentence]:
         f"where {share} of 100 have it to begin with. Elsewhere this share differs.",
     }
     return [_sentence(name, metrics[name], text) for name, text in said.items()]
+
+
+def alerts(report: Report) -> list[str]:
+    """What a reader must know before any figure; nothing where all is well."""
+    auroc = report["splits"]["test"]["metrics"]["auroc"]
+    said = {
+        "The test split lacks a class or patients, so most figures are undefined.": auroc["low"]
+        is None,
+        "The AUROC's interval reaches 0.5: here the model cannot be told from chance.": (
+            auroc["low"] is not None and auroc["low"] <= _CHANCE
+        ),
+        "The split receipt is not clean: the model may know patients or images that it was tested "
+        "on.": not report["receipt"]["clean"],
+        "The data broke a rule of validation.": not report["validation"]["passed"],
+        "The temperature lies at the end of its range: the network's logits do not carry a risk.": (
+            is_extreme(report["calibration"]["temperature"])
+        ),
+    }
+    return [sentence for sentence, holds in said.items() if holds]
 
 
 def condition(report: Report) -> str:
@@ -107,8 +129,8 @@ def rule(report: Report) -> str:
     return {
         "sensitivity": f"the highest that finds {100 * chosen['at']:g} % of the positives of the "
         "validation patients",
-        "specificity": f"the lowest that leaves alone {100 * chosen['at']:g} % of the negatives of the "
-        "validation patients",
+        "specificity": f"the lowest that leaves alone {100 * chosen['at']:g} % of the negatives of "
+        "the validation patients",
         "youden": "where sensitivity plus specificity is highest on the validation patients",
         "fixed": "set by hand in params.yaml",
     }[chosen["rule"]]

@@ -9,7 +9,7 @@ from medpipe.evaluation.delong import area
 from medpipe.evaluation.sample import Sample
 
 TRUE_AUROC = stats.norm.cdf(1.2 / np.sqrt(2 * (1 + 0.5)))
-"""Positives score 1.2 higher; patient and image each add their own normal noise, variance 0.5 and 1."""
+"""Positives score 1.2 higher; patient and image add normal noise of variance 0.5 and 1."""
 
 
 def patients(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

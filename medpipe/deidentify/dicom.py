@@ -67,11 +67,10 @@ def deidentify(data: bytes, pseudonymise: Pseudonymise) -> bytes:
             )
         encoding = _encoding(dataset)
         syntax = UID(dataset.file_meta.get("TransferSyntaxUID") or _plain(encoding))
-        head = file_head(
-            _ascii(dataset, _SOP_CLASS),
-            pseudonymise("uid", _ascii(dataset, _SOP_INSTANCE)),
-            syntax,
-        )
+        meta = dataset.file_meta
+        sop_class = _ascii(dataset, _SOP_CLASS) or meta.get("MediaStorageSOPClassUID", "")
+        instance = _ascii(dataset, _SOP_INSTANCE) or meta.get("MediaStorageSOPInstanceUID", "")
+        head = file_head(sop_class, pseudonymise("uid", instance), syntax)
         if syntax.is_deflated:
             return head + _deflated(_header(dcmread(BytesIO(data)), pseudonymise, encoding))
         pixels = pixel_element(

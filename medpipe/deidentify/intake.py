@@ -103,11 +103,10 @@ class Intake:
             entry = self._known.get(task.example)
             self._entries[task.example] = Entry(task.revision, row["content"], None)
             if entry is not None and entry.content == row["content"]:
+                # The row that raw has says so already; the ledger puts it back in force if need be.
                 self._counts["unchanged"] += 1
-                if entry.reason is None:
-                    continue
-            else:
-                self._counts["new" if entry is None else "revised"] += 1
+                continue
+            self._counts["new" if entry is None else "revised"] += 1
             yield row
 
     def entries(self) -> dict[str, Entry]:

@@ -11,10 +11,10 @@ import asyncio
 import base64
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -29,6 +29,7 @@ STATUS: dict[Fault, int] = {"format": 415, "broken": 400, "content": 422, "size"
 """HTTP status of an upload that the workload cannot read."""
 
 Inputs = Mapping[str, np.ndarray]
+T = TypeVar("T")
 
 
 class Answer(BaseModel):
@@ -80,6 +81,15 @@ class Example:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Scored:
+    """One upload with what the model says of it; `drawn` is a PNG, if it was asked for."""
+
+    example: Example
+    logit: float
+    drawn: bytes | None = None
+
+
 class Predictor:
     """Answers for one release.
 
@@ -92,6 +102,7 @@ class Predictor:
         self.release = release
         self._decoders = decoders
         self._limits = _limits(release.settings)
+        self._asked = 0
         model = ThreadPoolExecutor(1, thread_name_prefix="model")
         batch_max = release.settings.serve.batch_max
         self._score = Batcher(self._scored, executor=model, batch_max=batch_max)
@@ -107,21 +118,36 @@ class Predictor:
         RequestError : the file cannot be answered; status and message say what to send instead
         """
         started = time.perf_counter()
-        example = await self._in_thread(self._example, payload, explain)
-        drawn = None
-        if explain:
-            logit, heat = await self._explain(example.inputs)
-            drawn = await self._in_thread(self.release.workload.draw, example.row, heat)
-        else:
-            logit = await self._score(example.inputs)
-        return self._worded(
-            logit, example, drawn, answer_id=answer_id or str(uuid4()), started=started
-        )
+        self._asked += 1
+        try:
+            if self._asked == 1:
+                found = await self._in_thread(self._alone, payload, explain)
+            else:
+                found = await self._together(payload, explain)
+        finally:
+            self._asked -= 1
+        return self._worded(found, answer_id=answer_id or str(uuid4()), started=started)
 
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._decoders, function, *arguments
-        )
+    def _alone(self, payload: bytes, explain: bool) -> Scored:
+        """All in one thread: a lone client has nobody to share a batch with, and each hop costs."""
+        example = self._example(payload, explain)
+        if not explain:
+            return Scored(example, self._scored([example.inputs])[0])
+        ((logit, heat),) = self._explained([example.inputs])
+        return Scored(example, logit, self.release.workload.draw(example.row, heat))
+
+    async def _together(self, payload: bytes, explain: bool) -> Scored:
+        """Decoding beside the others, scoring with the others."""
+        example = await self._in_thread(self._example, payload, explain)
+        if not explain:
+            return Scored(example, await self._score(example.inputs))
+        logit, heat = await self._explain(example.inputs)
+        drawn = await self._in_thread(self.release.workload.draw, example.row, heat)
+        return Scored(example, logit, drawn)
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._decoders, function, *arguments)
 
     def _example(self, payload: bytes, to_be_drawn: bool) -> Example:
         workload, state = self.release.workload, self.release.state
@@ -143,15 +169,8 @@ class Predictor:
         logits, maps = self.release.session.explain(_stacked(batch))
         return list(zip(logits.tolist(), maps, strict=True))
 
-    def _worded(
-        self,
-        logit: float,
-        example: Example,
-        drawn: bytes | None,
-        *,
-        answer_id: str,
-        started: float,
-    ) -> Answer:
+    def _worded(self, found: Scored, *, answer_id: str, started: float) -> Answer:
+        logit, drawn = found.logit, found.drawn
         if not math.isfinite(logit):
             raise RequestError(
                 "the model gives no finite score for this example; do not use it", status=422
@@ -169,7 +188,7 @@ class Predictor:
             certificate_sha256=self.release.certificate_sha256,
             intended_use=self.release.workload.intended_use,
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
-            warnings=list(example.warnings),
+            warnings=list(found.example.warnings),
             explanation_png=None if drawn is None else base64.b64encode(drawn).decode("ascii"),
         )
 

@@ -67,10 +67,10 @@ class Opacity:
             is_left=is_left,
             across=rng.uniform(0.25, 0.75),
             down=rng.beta(2.6, 1.7),
-            radius=rng.uniform(0.045, 0.12),
+            radius=rng.uniform(0.04, 0.11),
             elongation=rng.uniform(0.55, 1.0),
             turn=rng.uniform(0, np.pi),
-            density=rng.uniform(0.25, 0.75),
+            density=rng.uniform(0.16, 0.62),
         )
 
 

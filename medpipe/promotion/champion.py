@@ -61,6 +61,9 @@ def settled(layout: Layout, ledger: Ledger) -> list[str]:
     if ledger.record is None or ledger.signed is None:
         return misplaced(layout, None)
     found = misplaced(layout, ledger.record)
+    if found or ledger.problems:
+        # Raises in a registry that never saw this champion, before anything is written to it.
+        tracking.version_tags(layout, ledger.record.champion.version)
     record.mend(layout, ledger.signed)
     if found:
         follow(layout, ledger.record)
@@ -91,13 +94,13 @@ def misplaced(layout: Layout, held: Record | None) -> list[str]:
 
 def follow(layout: Layout, held: Record, at_hand: Path | None = None) -> None:
     """Aliases and release folder as the record says; `at_hand` spares a second download."""
-    for name, version in _aliases(held).items():
-        if tracking.alias(layout, name) != version:
-            tracking.set_alias(layout, name, version)
     if at_hand is None:
         with fetched(layout, held.champion) as folder:
             follow(layout, held, at_hand=folder)
         return
+    for name, version in _aliases(held).items():
+        if tracking.alias(layout, name) != version:
+            tracking.set_alias(layout, name, version)
     with files.new_folder(layout.champion) as partial:
         for name in _FILES:
             shutil.copyfile(at_hand / name, partial / name)

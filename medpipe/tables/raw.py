@@ -65,6 +65,8 @@ class Raw:
         ------
         StorageError : the disk is full or not writable
         """
+        for stray in self.folder.glob(".partial-part-*"):  # of a run that was killed
+            stray.unlink()
         count = 0
         remaining = iter(rows)
         number = self._next_number()

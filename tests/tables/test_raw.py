@@ -100,6 +100,13 @@ def test_interrupted_append_keeps_whole_parts_only(raw):
     assert len(list(raw.folder.iterdir())) == 1
 
 
+def test_remains_of_a_killed_run_are_cleared(raw):
+    raw.append([row(0)])
+    (raw.folder / ".partial-part-00001.parquet").write_bytes(b"half")
+    raw.append([])
+    assert [path.name for path in raw.folder.iterdir()] == ["part-00000.parquet"]
+
+
 def test_withdrawn_example_is_left_out(raw):
     raw.append([row(0), row(1)])
     Ledger(raw.folder).save({"x_0000": Entry("r", None, "no label")}, parts=1)

@@ -50,7 +50,9 @@ class Tiny(Workload):
         rows = ["path,ill"]
         for number in range(patients):
             write(
-                folder / "dicom" / f"{number:03d}.dcm", patient=str(number), pixels=[seed % 256, number]
+                folder / "dicom" / f"{number:03d}.dcm",
+                patient=str(number),
+                pixels=[seed % 256, number],
             )
             rows.append(f"dicom/{number:03d}.dcm,{number % 2}")
         (folder / "labels.csv").write_text("\n".join(rows))

@@ -51,7 +51,7 @@ class Checkpoints:
             try:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             except _BROKEN as error:
-                reason = str(error).splitlines()[0]
+                reason = str(error).partition("\n")[0] or type(error).__name__
                 _log.warning("%s is not whole (%s); the one before it is used", path, reason)
             else:
                 return state

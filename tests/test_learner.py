@@ -68,7 +68,8 @@ def fitted(folder: Path, *, stop_after: int = 0, **params: Any) -> Fitted:
 
     return learner.fit(
         network(), get("binary"), train=rows(40, 1), val=rows(24, 2), params=settings,
-        checkpoints=Checkpoints(folder), augment=RadiographAugment(settings.augment), on_epoch=watch,
+        checkpoints=Checkpoints(folder), augment=RadiographAugment(settings.augment),
+        on_epoch=watch,
     )  # fmt: skip
 
 

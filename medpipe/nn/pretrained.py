@@ -93,8 +93,9 @@ def _read(path: Path) -> dict[str, Tensor]:
             f"model.init_from: {path} is not there; paths are relative to the project"
         ) from None
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise ParamsError(
-            f"model.init_from: {path} is not a file of tensors ({str(error).splitlines()[0]}); "
+            f"model.init_from: {path} is not a file of tensors ({reason}); "
             "save a state_dict as .safetensors"
         ) from None
     for key in _CONTAINERS:

@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import (
+    Fail,
     InvalidArgument,
     InvalidGraph,
     InvalidProtobuf,
 )
 
 from medpipe.errors import DataError, MissingStageError
+
+_NOT_A_MODEL = (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf)
 
 
 class Session:
@@ -41,7 +44,7 @@ class Session:
             raise MissingStageError(
                 f"{path} is not there; run `medpipe stage export` first"
             ) from None
-        except (InvalidProtobuf, InvalidGraph) as error:
+        except _NOT_A_MODEL as error:
             raise MissingStageError(
                 f"{path} is not a whole ONNX model ({error}); run `medpipe stage export` again"
             ) from None

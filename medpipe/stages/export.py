@@ -68,7 +68,7 @@ def _trained(
     except (FileNotFoundError, SafetensorError, RuntimeError) as error:
         raise MissingStageError(
             f"{path} does not hold the weights of section model of params.yaml "
-            f"({str(error).splitlines()[0]}); run `{made_by}` again"
+            f"({type(error).__name__}); run `{made_by}` again"
         ) from None
     return network.eval(), facts
 

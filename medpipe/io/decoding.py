@@ -1,10 +1,9 @@
 """Stored pixel values out of a DICOM dataset, through maintained, permissively licensed decoders.
 
-pydicom's plug-ins do the work: gdcm (BSD), pylibjpeg-openjpeg and -rle (MIT), pyjpegls (MIT) and
-Pillow. One is named for each coding, never "whichever works": gdcm ends the whole process with
-SIGABRT on a damaged JPEG 2000 stream, so it gets only the codings that no other reads, in which
-thousands of damaged files did it no harm. Times are of one radiograph of 2048 × 2048 px, 12 bits.
-Safe in threads: nothing is shared.
+pydicom's plug-ins do the work: pylibjpeg-openjpeg and -rle (MIT), pyjpegls (MIT) and Pillow. One is
+named for each coding, never "whichever works": gdcm (BSD) ends its process over some damaged files,
+so it is left out of this one, and gets in another (`gdcm_process`) the codings that no other reads.
+Times are of one radiograph of 2048 × 2048 px, 12 bits. Safe in threads: nothing is shared.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from pydicom.uid import (
 )
 
 from medpipe.errors import UnreadableError
+from medpipe.io import gdcm_process
 
 _PLUGINS = {
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),  # 0.9 s; gdcm 0.6 s on two cores
@@ -43,11 +43,14 @@ _PLUGINS = {
     **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),  # 0.17 s; gdcm 0.32 s
     RLELossless: "pylibjpeg",  # 0.03 s; pydicom's own 0.41 s
     JPEGBaseline8Bit: "pillow",
-    JPEGExtended12Bit: "pillow",  # of 8 bits; for more see _decode_12_bit_jpeg
-    JPEGLossless: "gdcm",
-    JPEGLosslessSV1: "gdcm",
+    JPEGExtended12Bit: "pillow",  # of 8 bits; gdcm for more
 }
-_RETIRED_JPEG = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")  # 12-bit, progressive
+_GDCM_ONLY = (
+    JPEGLossless,
+    JPEGLosslessSV1,
+    "1.2.840.10008.1.2.4.53",  # spectral selection and full progression, retired
+    "1.2.840.10008.1.2.4.55",
+)
 # Plug-ins raise whatever their C libraries' wrappers raise; each seen with altered files.
 _DECODER_ERRORS = (
     RuntimeError,
@@ -83,8 +86,8 @@ def decode(dataset: Dataset) -> np.ndarray:
     try:
         if syntax.is_encapsulated:
             _check_compressed_size(dataset)
-        if _is_12_bit_jpeg(dataset, syntax):
-            return _decode_12_bit_jpeg(dataset, syntax)
+        if syntax in _GDCM_ONLY or (syntax == JPEGExtended12Bit and dataset.BitsStored > 8):
+            return _decode_elsewhere(dataset, syntax)
         values = _decode(dataset, syntax)
     except _DECODER_ERRORS:
         raise UnreadableError(_reason(dataset, syntax)) from None
@@ -133,32 +136,20 @@ def _panic_as_error() -> Iterator[None]:
         raise
 
 
-def _is_12_bit_jpeg(dataset: Dataset, syntax: UID) -> bool:
-    return syntax in _RETIRED_JPEG or (syntax == JPEGExtended12Bit and dataset.BitsStored > 8)
-
-
-def _decode_12_bit_jpeg(dataset: Dataset, syntax: UID) -> np.ndarray:
-    """Through gdcm itself, because pydicom's plug-in refuses lossy JPEG of more than 8 bits."""
-    import gdcm
-
-    fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(_frame(dataset))
-    fragments = gdcm.SequenceOfFragments.New()
-    fragments.AddFragment(fragment)
-    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
-    element.SetValue(fragments.__ref__())
-    image = gdcm.Image()
-    image.SetNumberOfDimensions(2)
-    image.SetDimensions((dataset.Columns, dataset.Rows, 1))
-    image.SetDataElement(element)
-    grey = gdcm.PhotometricInterpretation.GetPIType(dataset.PhotometricInterpretation)
-    image.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(grey))
-    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(syntax))))
-    stored = int(dataset.BitsStored)
-    image.SetPixelFormat(gdcm.PixelFormat(1, 16, stored, stored - 1, dataset.PixelRepresentation))
-    values = image.GetBuffer().encode("utf-8", "surrogateescape")  # gdcm gives bytes as str
-    dtype = np.int16 if dataset.PixelRepresentation else np.uint16
-    return np.frombuffer(values, dtype).reshape(dataset.Rows, dataset.Columns)
+def _decode_elsewhere(dataset: Dataset, syntax: UID) -> np.ndarray:
+    frame = gdcm_process.Frame(
+        syntax=str(syntax),
+        photometric=str(dataset.PhotometricInterpretation).strip(),
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        bits_allocated=int(dataset.BitsAllocated),
+        bits_stored=int(dataset.BitsStored),
+        is_signed=int(dataset.PixelRepresentation),
+    )
+    dtype = np.dtype(f"<{'ui'[frame['is_signed']]}{frame['bits_allocated'] // 8}")
+    values = np.frombuffer(gdcm_process.decode(frame, _frame(dataset)), dtype)
+    unused = frame["bits_allocated"] - frame["bits_stored"]
+    return (values.reshape(frame["rows"], frame["columns"]) << unused) >> unused  # the sign
 
 
 def _frame(dataset: Dataset) -> bytes:

@@ -15,7 +15,7 @@ from pydicom.pixels import get_encoder
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from medpipe.errors import UnreadableError
-from medpipe.io import decoding, dicom
+from medpipe.io import decoding, dicom, gdcm_process
 
 REAL = Path(
     os.environ.get("MEDPIPE_REAL_DATA") or Path(__file__).parents[3] / "shared" / "data",
@@ -61,6 +61,19 @@ def test_damaged_compressed_pixels_are_refused(syntax: str) -> None:
     damaged[40:200] = b"\x7f" * 160
     with pytest.raises(UnreadableError, match="cannot be decoded"):
         dicom.read(file_of(syntax, bytes(damaged[:1200])), limits=LIMITS)
+
+
+def test_crash_of_gdcm_ends_its_own_process_only() -> None:
+    damaged = bytearray(compressed(JPEG2000Lossless))
+    damaged[40:200] = b"\x7f" * 160  # an assertion of gdcm's fails: SIGABRT
+    frame = gdcm_process.Frame(
+        syntax=JPEG2000Lossless, photometric="MONOCHROME2", rows=80, columns=60,
+        bits_allocated=16, bits_stored=12, is_signed=0,
+    )  # fmt: skip
+    whole = np.frombuffer(gdcm_process.decode(frame, compressed(JPEG2000Lossless)), np.uint16)
+    np.testing.assert_array_equal(whole.reshape(80, 60), PIXELS)
+    with pytest.raises(RuntimeError, match="gdcm failed"):
+        gdcm_process.decode(frame, bytes(damaged[:1200]))
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.201"])

@@ -35,6 +35,9 @@ LOOK_S = 5.0
 PLACES = 256
 """Requests under way at once; further ones are told to come back. Eight full batches by default."""
 
+HELD_BYTES = 1 << 30
+"""Of uploads under way, so that many large ones cannot exhaust the memory."""
+
 RETRY_S = 5
 
 _log = logging.getLogger(__name__)
@@ -155,7 +158,7 @@ class _Routes:
     def __init__(self, make: Callable[[], Catalogue], page: Path) -> None:
         self._make = make
         self._page = page
-        self._places = Places(PLACES)
+        self._places = Places(PLACES, HELD_BYTES)
         self._catalogue: Catalogue | None = None
 
     @contextlib.asynccontextmanager
@@ -186,12 +189,12 @@ class _Routes:
         answer_id = str(uuid4())
         version = "-"
         try:
-            with self._places:
+            with self._places.one() as place:
                 predictor = self.catalogue.predictor(workload)
                 settings = predictor.release.settings
                 version = f"{settings.workload} {settings.version}"
                 content = await intake.payload(
-                    request, max_upload_mib=settings.serve.max_upload_mib
+                    request, place, max_upload_mib=settings.serve.max_upload_mib
                 )
                 answer = await predictor.answer(content, explain=explain, answer_id=answer_id)
             response = Response(answer.model_dump_json(), media_type="application/json")

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -29,25 +30,61 @@ R = TypeVar("R")
 
 @dataclass
 class Places:
-    """How many requests may be under way at once, from the first byte to the answer.
+    """How many requests may be under way at once, and how many bytes of uploads they may hold.
 
-    Raises
-    ------
-    OverloadedError : on entering when all are taken
+    Parameters
+    ----------
+    limit : requests, from the first byte to the answer
+    held_limit : bytes over all of them; a request that is alone may hold more
     """
 
     limit: int
+    held_limit: int
     taken: int = field(default=0, init=False)
+    held: int = field(default=0, init=False)
 
-    def __enter__(self) -> None:
+    @contextmanager
+    def one(self) -> Iterator[Place]:
+        """A place for the length of the block.
+
+        Raises
+        ------
+        OverloadedError : all are taken
+        """
         if self.taken >= self.limit:
             raise OverloadedError(
                 f"{self.taken} requests are being answered, which is the limit; try again soon"
             )
+        place = Place(self)
         self.taken += 1
+        try:
+            yield place
+        finally:
+            self.taken -= 1
+            self.held -= place.held
 
-    def __exit__(self, *_: object) -> None:
-        self.taken -= 1
+
+@dataclass
+class Place:
+    """One of `Places`."""
+
+    places: Places
+    held: int = field(default=0, init=False)
+
+    def hold(self, count: int) -> None:
+        """Account for `count` more bytes, until the place is given back.
+
+        Raises
+        ------
+        OverloadedError : with those of the others they are too many
+        """
+        others = self.places.held - self.held
+        if others and self.places.held + count > self.places.held_limit:
+            raise OverloadedError(
+                f"the uploads under way hold {self.places.held >> 20} MiB; try again soon"
+            )
+        self.held += count
+        self.places.held += count
 
 
 class Batcher(Generic[T, R]):

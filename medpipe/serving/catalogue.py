@@ -47,6 +47,8 @@ class Catalogue:
     def refresh(self) -> None:
         """Load what is new or has changed since the last call; a few file look-ups otherwise."""
         folders = self._folders()
+        if folders is None:  # a share that is away for a moment takes no model away
+            return
         for folder in folders:
             stamp = _stamp(folder)
             is_known = stamp is not None and self._stamps.get(folder.name) == stamp
@@ -79,11 +81,15 @@ class Catalogue:
             return "there is no promoted model; run `medpipe promote` and look again"
         return None
 
-    def _folders(self) -> list[Path]:
-        if not self._folder.is_dir():
-            return []
-        # A name with a dot in front is a release that is just being written.
-        found = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
+    def _folders(self) -> list[Path] | None:
+        """The release folders; None where the folder around them cannot be read."""
+        try:
+            # A name with a dot in front is a release that is just being written.
+            found = [path for path in self._folder.iterdir() if not path.name.startswith(".")]
+        except OSError as error:
+            if self.predictors:
+                _log.warning("the releases cannot be looked at: %s", error.strerror)
+            return None
         return sorted(path for path in found if path.is_dir())
 
     def _load(self, folder: Path) -> None:

@@ -11,6 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from medpipe.errors import RequestError
+from medpipe.serving.batching import Place
 
 RAW_TYPES = ("application/dicom", "image/png", "image/jpeg", "application/octet-stream")
 """Media types of a body that is the file itself. What is in it is decided by its bytes."""
@@ -22,11 +23,16 @@ _FORM_OVERHEAD = 64 * 1024  # bytes of boundaries and headers around the file
 _MIB = 1 << 20
 
 
-async def payload(request: Request, *, max_upload_mib: int) -> bytes:
+async def payload(request: Request, place: Place, *, max_upload_mib: int) -> bytes:
     """The uploaded file's bytes, from a multipart field ``file`` or a raw body.
+
+    Parameters
+    ----------
+    place : of the request; accounts for the bytes while they arrive
 
     Raises
     ------
+    OverloadedError : the uploads under way hold too much already
     RequestError : 415 another media type; 413 longer than `max_upload_mib`, declared or counted;
         400 empty, or a form that is broken or has no file; 499 the client went away
     """
@@ -41,7 +47,7 @@ async def payload(request: Request, *, max_upload_mib: int) -> bytes:
     is_form = kind == FORM_TYPE
     limit = max_upload_mib * _MIB
     body = await _received(
-        request, limit=limit + _FORM_OVERHEAD * is_form, named_mib=max_upload_mib
+        request, place, limit=limit + _FORM_OVERHEAD * is_form, named_mib=max_upload_mib
     )
     content = _file_of_form(body, options.get(b"boundary", b"")) if is_form else body
     if len(content) > limit:
@@ -51,7 +57,7 @@ async def payload(request: Request, *, max_upload_mib: int) -> bytes:
     return content
 
 
-async def _received(request: Request, *, limit: int, named_mib: int) -> bytes:
+async def _received(request: Request, place: Place, *, limit: int, named_mib: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise _too_large(named_mib)
@@ -62,6 +68,7 @@ async def _received(request: Request, *, limit: int, named_mib: int) -> bytes:
             total += len(chunk)
             if total > limit:
                 raise _too_large(named_mib)
+            place.hold(len(chunk))
             chunks.append(chunk)
     except ClientDisconnect:
         raise RequestError("the upload was cut off", status=CLIENT_CLOSED) from None

@@ -101,9 +101,27 @@ def test_who_goes_away_while_its_batch_runs_disturbs_nobody(doubling):
 
 
 def test_one_more_than_the_places_is_told_to_come_back():
-    places = Places(2)
-    with places, places:
-        with pytest.raises(OverloadedError, match="2 requests"), places:
+    places = Places(2, held_limit=100)
+    with places.one(), places.one():
+        with pytest.raises(OverloadedError, match="2 requests"), places.one():
             pytest.fail("there was no place")
         assert places.taken == 2
     assert places.taken == 0
+
+
+def test_uploads_together_hold_no_more_than_the_limit_and_give_it_back():
+    places = Places(9, held_limit=100)
+    with places.one() as first:
+        first.hold(60)
+        with places.one() as second:
+            second.hold(40)
+            with pytest.raises(OverloadedError, match="hold"):
+                second.hold(1)
+        first.hold(40)
+    assert places.held == 0
+
+
+def test_a_request_that_is_alone_may_hold_more_than_the_limit():
+    with Places(9, held_limit=100).one() as alone:
+        alone.hold(99)
+        alone.hold(99)

@@ -82,6 +82,13 @@ def test_a_release_is_withdrawn_when_it_is_gone_for_two_looks(offered, releases)
         offered.predictor("brightness")
 
 
+def test_a_share_that_is_away_for_a_while_takes_no_model_away(offered, releases):
+    releases.rename(releases.with_name("away"))
+    for _ in range(3):
+        offered.refresh()
+    assert (version(offered), offered.not_ready()) == (3, None)
+
+
 def test_a_release_that_is_being_written_is_not_looked_at(offered, releases):
     (releases / ".partial-brightness").mkdir()
     offered.refresh()

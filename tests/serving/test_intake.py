@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from medpipe.errors import RequestError
 from medpipe.serving import intake
+from medpipe.serving.batching import Places
 
 MIB = 1 << 20
 FORM = "multipart/form-data; boundary=cut"
@@ -26,7 +27,8 @@ def taken(chunks, content_type="image/png", *, length=None, max_upload_mib=1, is
         return messages.pop(0)
 
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-    return asyncio.run(intake.payload(request, max_upload_mib=max_upload_mib))
+    with Places(1, held_limit=MIB).one() as place:
+        return asyncio.run(intake.payload(request, place, max_upload_mib=max_upload_mib))
 
 
 def part(content, *, field="file"):

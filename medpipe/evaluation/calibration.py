@@ -17,7 +17,9 @@ _TEMPERATURES = (0.05, 20.0)
 """Outside of these a network is not miscalibrated but broken."""
 _EDGE = 1.02
 _NEWTON_STEPS = 50
-_CONVERGED = 1e-10
+_CONVERGED = 1e-8
+_ROUNDING = 1e-12
+"""Share of the loss by which it may seem to rise where it has stopped falling."""
 _SURE = 1e-12
 """Probabilities are kept this far from 0 and 1 where their logit is needed."""
 
@@ -186,7 +188,7 @@ def _damped(
         moved = beta + step / 2**halving
         linear = x @ moved + offset
         new = float(np.sum(np.logaddexp(0, linear) - sample.labels * linear))
-        if new <= loss:
+        if new <= loss * (1 + _ROUNDING):
             break
     return moved, new
 

@@ -51,7 +51,7 @@ _GDCM_ONLY = (
     "1.2.840.10008.1.2.4.53",  # spectral selection and full progression, retired
     "1.2.840.10008.1.2.4.55",
 )
-# Plug-ins raise whatever their C libraries' wrappers raise; each seen with altered files.
+# Plug-ins raise whatever their C libraries' wrappers raise.
 _DECODER_ERRORS = (
     RuntimeError,
     ValueError,

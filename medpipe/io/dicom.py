@@ -64,7 +64,7 @@ _OLDEST_YEARS = 90.0
 """Ages over 89 identify and are one class: 45 CFR 164.514(b)(2)(i)(C), HIPAA's safe harbour."""
 _META_LENGTH_ENDS = 144  # preamble, "DICM", and the element that says how long the meta header is
 _INFLATED_MAX = 512 << 20  # bytes; a 16-bit radiograph of 256 megapixels
-# What pydicom raises for headers that are not what they say; each seen with cut or altered files.
+# What pydicom and the conversions here raise for headers that are not what they say.
 _HEADER_ERRORS = (
     InvalidDicomError,
     BytesLengthException,

@@ -141,19 +141,19 @@ def _checks(
     yield _calibration(candidate, policy.ece_max)
     yield _ceiling(
         "parity auroc",
-        "AUROC that the artefact loses against the network it was exported from",
+        "AUROC lost by the artefact against its network",
         _at(candidate, "parity", "auroc_lost"),
         policy.parity_auroc,
     )
     yield _ceiling(
         "parity probability",
-        "95th percentile of the artefact's probability difference from that network",
+        "Probability difference of the artefact from its network (95th percentile)",
         _at(candidate, "parity", "probability_p95"),
         policy.parity_probability,
     )
     yield _ceiling(
         "latency",
-        "95th percentile of the latency, in ms,",
+        "Latency in ms (95th percentile)",
         _at(candidate, "latency_ms", "p95"),
         policy.latency_p95_ms,
     )
@@ -231,7 +231,7 @@ def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
         gap = _at(group, "gap", "auroc")
         yield _ceiling(
             f"subgroup {where}",
-            f"AUROC of {where} below the whole, upper bound",
+            f"AUROC gap of {where} to the whole (upper bound)",
             gap if not isinstance(gap, Mapping) else {**gap, "value": gap.get("high")},
             limit,
         )
@@ -249,7 +249,7 @@ def _threshold(candidate: Report) -> Check:
 def _calibration(candidate: Report, limit: float) -> Check:
     ece = _at(candidate, "splits", "test", "metrics", "ece")
     high = {**ece, "value": ece.get("high")} if isinstance(ece, Mapping) else ece
-    return _ceiling("ece", "Expected calibration error's upper bound", high, limit)
+    return _ceiling("ece", "Expected calibration error (upper bound)", high, limit)
 
 
 def _ceiling(name: str, label: str, measured: Any, limit: float) -> Check:
@@ -258,8 +258,8 @@ def _ceiling(name: str, label: str, measured: Any, limit: float) -> Check:
     if value is None:
         return Check(name, False, None, limit, _undefined(label, measured))
     passed = value <= limit
-    relation = "at most" if passed else "above"
-    why = f"{label} {_shown(value, limit)} is {relation} {limit:g}"
+    relation = "within" if passed else "more than"
+    why = f"{label} is {_shown(value, limit)}, {relation} {limit:g}"
     return Check(name, passed, value, limit, why)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from medpipe import config
 from medpipe.errors import MedpipeError
 
 
@@ -29,12 +30,12 @@ def dvc(*arguments: str, root: Path) -> list[str]:
     logger = get_run_logger()
     command = [sys.executable, "-m", "dvc", *arguments]
     # dvc.yaml says `medpipe stage …`: the medpipe that stands beside this Python.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    path = os.pathsep.join([str(Path(sys.executable).parent), config.environment("PATH") or ""])
     lines: list[str] = []
     with subprocess.Popen(
         command,
         cwd=root,
-        env={**os.environ, "PATH": path},
+        env=config.child_environment(PATH=path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

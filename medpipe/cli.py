@@ -77,7 +77,7 @@ def main_group(ctx: click.Context, root: Path, verbose: bool, quiet: bool) -> No
     level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
     logging.basicConfig(
         stream=sys.stderr,
-        level=logging.WARNING,
+        level=logging.ERROR,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
     )

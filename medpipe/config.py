@@ -17,12 +17,12 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from medpipe.errors import ParamsError
-from medpipe.nn.params import AugmentParams
 from medpipe.workload import Section, Workload
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Variant = Literal["fp32", "int8"]
 S = TypeVar("S", bound=BaseModel)
 
 
@@ -106,7 +106,9 @@ class TrainParams(Section):
         0.0, ge=0, description="added to the loss, on weights of convolutions and layers"
     )
     schedule: Literal["constant", "cosine", "step", "plateau", "one_cycle"] = "one_cycle"
-    class_weights: Literal["none", "balanced"] = "balanced"
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced weighs the rarer class up, and so moves probabilities"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=0.5)
     gradient_clip: float = Field(1.0, ge=0, description="norm; 0: none")
     early_stopping: int = Field(
@@ -122,15 +124,12 @@ class TrainParams(Section):
     )
     channels_last: bool = True
     threads: int = Field(0, ge=0, description="of the processor; 0: all cores")
-    augment: AugmentParams = AugmentParams()
 
 
 class ExportParams(Section):
     """Which artefacts are made from the weights, and how closely they must agree with them."""
 
-    variants: list[Literal["fp32", "int8"]] = Field(
-        default_factory=lambda: ["fp32", "int8"], min_length=1
-    )
+    variants: list[Variant] = Field(["fp32", "int8"], min_length=1)
     calibration_examples: int = Field(
         256, ge=8, description="training rows that set the int8 ranges"
     )
@@ -151,9 +150,7 @@ class ThresholdParams(Section):
 class EvaluateParams(Section):
     """What is measured on the artefact that will be served."""
 
-    variant: Literal["fp32", "int8"] = Field(
-        "fp32", description="the artefact that is served and scored"
-    )
+    variant: Variant = Field("fp32", description="the artefact that is served and scored")
     confidence: float = Field(0.95, gt=0.5, lt=1)
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of patients")
     seed: int = Field(11, ge=0)
@@ -200,7 +197,7 @@ class ServeParams(Section):
 
 
 class Params(Section):
-    """All sections of one workload. `preprocess` and `model` are the workload's own types."""
+    """All sections of one workload; types of `preprocess`, `model`, `augment` are its own."""
 
     source: SourceParams = SourceParams()
     ingest: IngestParams = IngestParams()
@@ -208,6 +205,7 @@ class Params(Section):
     split: SplitParams = SplitParams()
     preprocess: Any = None
     model: Any = None
+    augment: Any = None
     train: TrainParams = TrainParams()
     export: ExportParams = ExportParams()
     evaluate: EvaluateParams = EvaluateParams()
@@ -235,11 +233,14 @@ def parse(section: Mapping[str, Any], workload: Workload) -> Params:
     """`section` as checked parameters; see `load`."""
     where = f"workloads.{workload.name}"
     params = _checked(Params, section, where)
+    types = {
+        "preprocess": workload.encode_params,
+        "model": workload.model_params,
+        "augment": workload.augment_params,
+    }
     own = {
-        "preprocess": _checked(
-            workload.encode_params, params.preprocess or {}, f"{where}.preprocess"
-        ),
-        "model": _checked(workload.model_params, params.model or {}, f"{where}.model"),
+        name: _checked(model, getattr(params, name) or {}, f"{where}.{name}")
+        for name, model in types.items()
     }
     params = params.model_copy(update=own)
     if params.split.val + params.split.test >= 1:
@@ -308,7 +309,7 @@ def prefer(name: str, value: str) -> None:
 
 
 def locked_hash(root: Path, output: str) -> str | None:
-    """The hash that ``root/dvc.lock`` holds of `output`, a path as dvc.yaml spells it; None for none."""
+    """The hash in ``root/dvc.lock`` of `output`, a path as dvc.yaml spells it; None for none."""
     try:
         content = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))
         stages = content["stages"].values()
@@ -319,7 +320,7 @@ def locked_hash(root: Path, output: str) -> str | None:
 
 
 def child_environment(**changes: str) -> dict[str, str]:
-    """This process's environment with `changes`, for a command that is started from here."""
+    """The environment with `changes`, for a command that this process starts."""
     return {**os.environ, **changes}
 
 
@@ -340,7 +341,8 @@ def _sections(root: Path) -> dict[str, Any]:
         raise ParamsError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("workloads"), dict):
         raise ParamsError(f"{path} must hold a mapping `workloads:` with one section per workload")
-    return content["workloads"]
+    sections: dict[str, Any] = content["workloads"]
+    return sections
 
 
 def _checked(model: type[S], section: Any, where: str) -> S:

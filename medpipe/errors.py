@@ -1,7 +1,7 @@
 """Every error that medpipe raises on purpose.
 
-Each message names the value, the limit, the file or row, and what to do about it, and never a patient
-identifier: inside ingest a row is named by its number or its pseudonym.
+Each message names the value, the limit, the file or row, and what to do about it, and never a
+patient identifier: inside ingest a row is named by its number or its pseudonym.
 
     MedpipeError
     ├── ParamsError        params.yaml or an argument is wrong

@@ -1,9 +1,9 @@
 """The one place where the stack's telemetry is switched off.
 
 Importing this module sets the variables below wherever they are not set already. It is imported by
-``medpipe`` itself and, through ``medpipe_telemetry.pth``, by every Python started in the environment
-that medpipe is installed in, so that ``prefect``, ``mlflow``, ``dvc`` and ``bentoml`` typed by hand are
-quiet too: each of them reads its switch before any code of ours could run.
+``medpipe`` itself and, through ``medpipe_telemetry.pth``, by every Python started in the
+environment that medpipe is installed in, so that ``prefect``, ``mlflow``, ``dvc`` and ``bentoml``
+typed by hand are quiet too: each reads its switch before any code of ours could run.
 """
 
 import os

@@ -191,6 +191,8 @@ class Workload(ABC):
     """Section `preprocess` of params.yaml."""
     model_params: ClassVar[type[Section]]
     """Section `model` of params.yaml."""
+    augment_params: ClassVar[type[Section]] = Section
+    """Section `augment` of params.yaml; closed unless the workload augments."""
 
     # -- data in ---------------------------------------------------------------------------------
     @abstractmethod
@@ -237,7 +239,7 @@ class Workload(ABC):
     def augment(self, params: Any) -> nn.Module | None:
         """Random changes of a training batch that leave its label true; None for none.
 
-        `params` is section `train.augment`; the module takes the inputs as `model` does and returns
+        `params` is section `augment`; the module takes the inputs as `model` does and returns
         them changed, on whatever device they are.
         """
         return None

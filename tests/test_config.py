@@ -42,7 +42,7 @@ def test_a_section_left_empty_has_every_default(tmp_path):
         ({"train": {"epoch": 3}}, "train.epoch is not a parameter; did you mean epochs?"),
         ({"trian": {}}, "workloads.question.trian is not a parameter; did you mean train?"),
         ({"preprocess": {"size": 64}}, "preprocess.size is not a parameter; did you mean size_px?"),
-        ({"train": {"augment": {"rotate": 3}}}, "did you mean rotate_deg"),
+        ({"evaluate": {"threshold": {"rul": 1}}}, "did you mean rule?"),
         ({"train": {"epochs": "many"}}, "train.epochs is 'many': input should be a valid integer"),
         ({"train": {"epochs": 0}}, "train.epochs is 0: input should be greater than or equal to 1"),
         ({"train": {"optimiser": "lion"}}, "'sgd', 'momentum', 'rmsprop', 'adam' or 'adamw'"),
@@ -84,7 +84,7 @@ def test_effective_parameters_parse_to_themselves():
 def test_flat_names_are_dotted_and_complete():
     flat = config.flat(config.parse({"train": {"epochs": 3}}, QUESTION))
     assert flat["train.epochs"] == "3"
-    assert flat["train.augment.rotate_deg"] == "8.0"
+    assert flat["evaluate.threshold.at"] == "0.9"
     assert flat["preprocess.size_px"] == "64"
 
 

@@ -198,6 +198,7 @@ def _write(
     found = curves(sample, at=point.threshold) if sample.positives and sample.negatives else None
     with files.new_folder(folder) as here:
         files.write_json(here / "report.json", report)
+        files.write_json(here / "metrics.json", report["splits"]["test"]["metrics"])
         _scores(scored.items(), point).to_parquet(here / "scores.parquet", index=False)
         if found is not None:
             write_csv(here / "plots", found, sample)

@@ -57,7 +57,7 @@ def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
             val=rows["val"],
             params=params.train,
             checkpoints=states,
-            augment=workload.augment(params.train.augment),
+            augment=workload.augment(params.augment),
             on_epoch=on_epoch,
         )
         if run is None:

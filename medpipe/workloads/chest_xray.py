@@ -27,7 +27,7 @@ from pydantic import Field
 
 from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.io import dicom, image
-from medpipe.nn.params import ImageModel
+from medpipe.nn.params import AugmentParams, ImageModel
 from medpipe.workload import (
     COMMON,
     Column,
@@ -123,6 +123,7 @@ class ChestXray(Workload):
     near_duplicate_column = "difference_hash"
     encode_params = Encode
     model_params = ImageModel
+    augment_params = AugmentParams
 
     # -- data in ---------------------------------------------------------------------------------
     def synthesise(self, folder: Path, *, patients: int, seed: int) -> None:
@@ -238,6 +239,7 @@ class ChestXray(Workload):
             "noise of 4 %": lambda batch, rng: _changed(
                 batch, lambda x: x + rng.normal(0, 10.2, x.shape)
             ),
+            "blurred by 1 px": lambda batch, rng: _changed(batch, _blurred),
             "shifted by a twentieth": lambda batch, rng: _changed(
                 batch, lambda x: np.roll(x, round(x.shape[-1] / 20), axis=-1)
             ),
@@ -327,6 +329,11 @@ def _changed(
 ) -> dict[str, np.ndarray]:
     changed = change(batch["image"].astype(np.float32))
     return {**batch, "image": np.clip(np.rint(changed), 0, 255).astype(np.uint8)}
+
+
+def _blurred(images: np.ndarray) -> np.ndarray:
+    """`images` (B, 1, S, S) float32, each with a Gaussian of 1 px."""
+    return np.stack([cv2.GaussianBlur(image[0], (0, 0), 1)[None] for image in images])
 
 
 def _shares(explanation: np.ndarray) -> np.ndarray:

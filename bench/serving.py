@@ -115,9 +115,9 @@ def peer() -> fastapi.FastAPI:
 
     @api.post("/predict")
     def predict(file: fastapi.UploadFile) -> dict[str, float | bool]:
-        row = workload.read(file.file.read(), limits=settings["limits"])
-        inputs = {name: array[None] for name, array in workload.encode(row, state).items()}
-        logit = float(session.run(["logit"], inputs)[0][0]) / settings["temperature"]
+        _, inputs = workload.request(file.file.read(), state, limits=settings["limits"])
+        batch = {name: array[None] for name, array in inputs.items()}
+        logit = float(session.run(["logit"], batch)[0][0]) / settings["temperature"]
         risk = 1 / (1 + math.exp(-logit))
         return {"risk": risk, "decision": risk >= settings["threshold"]}
 

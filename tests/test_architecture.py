@@ -37,5 +37,10 @@ def test_no_function_is_longer_than_fifty_lines(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     functions = [node for node in ast.walk(tree) if isinstance(node, kinds)]
-    long = [f.name for f in functions if (f.end_lineno or 0) - f.lineno >= 50]
-    assert long == []
+    assert [f.name for f in functions if lines_of_code(f) > 50] == []
+
+
+def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of `function` without its docstring, which may be as long as it needs to be."""
+    first = function.body[1] if ast.get_docstring(function) and function.body[1:] else function
+    return (function.end_lineno or 0) - first.lineno + 1

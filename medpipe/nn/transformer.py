@@ -48,6 +48,8 @@ class VisionTransformer(nn.Module):
             dropout_rate=params.dropout,
             spatial_dims=2,
         )
+        for block in self.body.blocks:  # never used without a second sequence; DDP stumbles over it
+            block.norm_cross_attn = nn.Identity()
         self.head = nn.Linear(params.dim, outputs)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from medpipe.tables.ready import Ready
 from medpipe.workload import Workload
 
 _FP32_MAX = 1e-3
-"""Of probability. The same arithmetic in another order differs by 1e-6; more is another function."""
+"""Of probability. The same arithmetic in another order differs by 1e-6; this much is a fault."""
 
 
 def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:

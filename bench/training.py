@@ -1,0 +1,123 @@
+"""Training samples per second: the learner against loops that have nothing of it.
+
+ResNet-18 at 1×64×64, batches of 128 on 2 threads. Each round runs every contender once, so that all
+see the same machine; the figure is each contender's best round, because other work only ever slows.
+
+    python -m bench.training [--rounds 3] [--batches 6]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from medpipe import hardware, learner, objectives
+from medpipe.batches import Rows
+from medpipe.checkpoints import Checkpoints
+from medpipe.config import TrainParams
+from medpipe.nn import ImageModel, build
+from medpipe.nn.augment import RadiographAugment
+
+SIZE_PX = 64
+BATCH = 128
+THREADS = 2
+OURS = "medpipe's learner"
+PARAMS = {
+    "epochs": 1, "batch_size": BATCH, "device": "cpu", "threads": THREADS, "schedule": "constant",
+}  # fmt: skip
+
+
+def rows(count: int) -> Rows:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, 1, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    return Rows({"image": images}, (np.arange(count) % 2).astype(np.float32))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return build(
+        ImageModel(architecture="resnet18"),
+        channels=1, outputs=1, size_px=SIZE_PX, mean=127.0, std=74.0,
+    )  # fmt: skip
+
+
+def by_learner(data: Rows) -> float:
+    """Samples/s of an epoch as medpipe trains it, as its own log reports them."""
+    params = TrainParams.model_validate(PARAMS)
+    with tempfile.TemporaryDirectory() as folder:
+        fitted = learner.fit(
+            network(), objectives.get("binary"), train=data, val=rows(2), params=params,
+            checkpoints=Checkpoints(Path(folder)), augment=RadiographAugment(params.augment),
+        )  # fmt: skip
+    return fitted.history[0].examples_per_s
+
+
+def by_loop(data: Rows, *, same_recipe: bool) -> float:
+    """Samples/s of a bare PyTorch loop: the same recipe, or fp32 and contiguous without extras."""
+    params = TrainParams.model_validate(PARAMS)
+    net, augment = network().train(), RadiographAugment(params.augment)
+    if same_recipe:
+        net = net.to(memory_format=torch.channels_last)
+    bf16 = same_recipe and hardware.choose(params).precision == "bf16"
+    optimiser = torch.optim.AdamW(net.parameters(), params.learning_rate, fused=True)
+    images = torch.from_numpy(data.inputs["image"])
+    targets = torch.from_numpy(data.targets)
+    order = torch.randperm(len(data))
+    started = time.perf_counter()
+    for start in range(0, len(data), BATCH):
+        chosen = order[start : start + BATCH]
+        x = images[chosen]
+        if same_recipe:
+            x = augment(x)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            logits = net(x)[:, 0]
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), targets[chosen])
+        optimiser.zero_grad()
+        loss.backward()
+        if same_recipe:
+            nn.utils.clip_grad_norm_(net.parameters(), params.gradient_clip)
+        optimiser.step()
+    return len(data) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--batches", type=int, default=6, help="of each contender in each round")
+    chosen = options.parse_args()
+    torch.set_num_threads(THREADS)
+    data = rows(chosen.batches * BATCH)
+    contenders: dict[str, Callable[[], float]] = {
+        OURS: lambda: by_learner(data),
+        "bare loop, same recipe": lambda: by_loop(data, same_recipe=True),
+        "bare loop, fp32, contiguous, no augmentation": lambda: by_loop(data, same_recipe=False),
+    }
+    by_loop(rows(BATCH), same_recipe=True)  # the first batch of a process pays for its kernels
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(chosen.rounds):
+        for name, run in contenders.items():
+            found[name].append(run())
+    best = {name: max(rates) for name, rates in found.items()}
+    precision = hardware.choose(TrainParams.model_validate(PARAMS)).precision
+    print(
+        f"machine: {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
+        f"torch {torch.__version__}, precision auto = {precision}"
+    )
+    print("| ResNet-18, 1×64×64, batch 128, 2 threads | samples/s | learner is |")
+    print("| --- | --- | --- |")
+    for name, rate in best.items():
+        print(f"| {name} | {rate:.0f} | {best[OURS] / rate:.2f} × |")
+
+
+if __name__ == "__main__":
+    main()

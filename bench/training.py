@@ -27,6 +27,7 @@ from medpipe.checkpoints import Checkpoints
 from medpipe.config import TrainParams
 from medpipe.nn import ImageModel, build
 from medpipe.nn.augment import RadiographAugment
+from medpipe.nn.params import AugmentParams
 
 SIZE_PX = 64
 BATCH = 128
@@ -57,7 +58,7 @@ def by_learner(data: Rows) -> float:
     with tempfile.TemporaryDirectory() as folder:
         fitted = learner.fit(
             network(), objectives.get("binary"), train=data, val=rows(2), params=params,
-            checkpoints=Checkpoints(Path(folder)), augment=RadiographAugment(params.augment),
+            checkpoints=Checkpoints(Path(folder)), augment=RadiographAugment(AugmentParams()),
         )  # fmt: skip
     return fitted.history[0].examples_per_s
 
@@ -65,7 +66,7 @@ def by_learner(data: Rows) -> float:
 def by_loop(data: Rows, *, same_recipe: bool) -> float:
     """Samples/s of a bare PyTorch loop: the same recipe, or fp32 and contiguous without extras."""
     params = TrainParams.model_validate(PARAMS)
-    net, augment = network().train(), RadiographAugment(params.augment)
+    net, augment = network().train(), RadiographAugment(AugmentParams())
     if same_recipe:
         net = net.to(memory_format=torch.channels_last)
     bf16 = same_recipe and hardware.choose(params).precision == "bf16"

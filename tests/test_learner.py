@@ -19,6 +19,7 @@ from medpipe.errors import DataError, ParamsError
 from medpipe.learner import Epoch, Fitted
 from medpipe.nn import ImageModel, build
 from medpipe.nn.augment import RadiographAugment
+from medpipe.nn.params import AugmentParams
 from medpipe.objectives import get
 
 SIZE = 16
@@ -68,7 +69,7 @@ def fitted(folder: Path, *, stop_after: int = 0, **params: Any) -> Fitted:
 
     return learner.fit(
         network(), get("binary"), train=rows(40, 1), val=rows(24, 2), params=settings,
-        checkpoints=Checkpoints(folder), augment=RadiographAugment(settings.augment),
+        checkpoints=Checkpoints(folder), augment=RadiographAugment(AugmentParams()),
         on_epoch=watch,
     )  # fmt: skip
 

@@ -106,6 +106,7 @@ def _facts(params: Params, ready: Ready, root: Path) -> dict[str, Any]:
         "preprocess": ready.params,
         "state": ready.state,
         "train": chosen["train"],
+        "augment": chosen["augment"],
         "model": chosen["model"],
         "init_from": files.sha256(start) if start is not None and start.is_file() else None,
         "versions": [__version__, torch.__version__],

@@ -257,8 +257,12 @@ def parse(section: Mapping[str, Any], workload: Workload) -> Params:
 
 
 def effective(params: Params) -> dict[str, Any]:
-    """Every parameter with its default filled in, as JSON, to be saved beside a result."""
-    return params.model_dump(mode="json", by_alias=True)
+    """Every parameter with its default filled in, as JSON, to be saved beside a result.
+
+    Path and options of the source are left out, because a folder's or a file's name may spell a
+    person's; what the source held is identified by the version of raw.
+    """
+    return params.model_dump(mode="json", by_alias=True, exclude={"source": {"path", "options"}})
 
 
 def flat(params: Params) -> dict[str, str]:

@@ -81,6 +81,11 @@ def test_effective_parameters_parse_to_themselves():
     assert config.parse(config.effective(params), QUESTION) == params
 
 
+def test_effective_parameters_do_not_say_where_the_people_are():
+    source = {"name": "table", "path": "/wards/DOE^JANE", "options": {"path": "file of DOE^JANE"}}
+    assert "DOE" not in str(config.effective(config.parse({"source": source}, QUESTION)))
+
+
 def test_flat_names_are_dotted_and_complete():
     flat = config.flat(config.parse({"train": {"epochs": 3}}, QUESTION))
     assert flat["train.epochs"] == "3"

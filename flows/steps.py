@@ -45,7 +45,8 @@ def dvc(*arguments: str, root: Path) -> list[str]:
         try:
             for line in process.stdout:
                 lines.append(line.rstrip())
-                logger.info(lines[-1])
+                if lines[-1]:
+                    logger.info(lines[-1])
         except BaseException:
             process.terminate()
             raise

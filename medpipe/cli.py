@@ -75,12 +75,11 @@ def main_group(ctx: click.Context, root: Path, verbose: bool, quiet: bool) -> No
     export and evaluate; then a gate decides, by a policy you write, whether the model is released.
     """
     level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.ERROR,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    # Prefect and DVC's callers put the time before each line themselves.
+    line = "%(asctime)s %(message)s" if sys.stderr.isatty() else "%(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.ERROR, format=line, datefmt="%H:%M:%S")
+    for name in ("pydicom", "openjpeg"):  # they quote values of headers
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     logging.getLogger("medpipe").setLevel(level)
     ctx.obj = root.resolve()
 

@@ -42,7 +42,8 @@ class MedpipeService:
         logging.getLogger("medpipe").setLevel(logging.INFO)
         for name in ("uvicorn.error", "bentoml._internal.server.http_app"):
             logging.getLogger(name).addFilter(WithoutValues())
-        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it quotes broken headers
+        for name in ("python_multipart", "pydicom", "openjpeg"):  # they quote what they read
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
     async def __is_ready__(self) -> bool:
         """Whether every release may be served; if not, the reason is the body of the 503.

@@ -32,5 +32,5 @@ def run(stage: str, workload: str, *, root: Path) -> dict[str, Any]:
     started = time.perf_counter()
     _log.info("%s %s: start", stage, workload)
     outcome: dict[str, Any] = function(opened.workload, opened.params, opened.layout)
-    _log.info("%s %s: done in %.1f s: %s", stage, workload, time.perf_counter() - started, outcome)
+    _log.info("%s %s: done in %.1f s", stage, workload, time.perf_counter() - started)
     return outcome

@@ -34,7 +34,11 @@ def promote(root: Path, workload: str, dry_run: bool, approver: str) -> None:
       medpipe promote chest_xray --dry-run
     """
     opened = open_workload(workload, root)
-    show(promotion.promote(opened.workload, opened.params, opened.layout, dry_run=dry_run))
+    show(
+        promotion.promote(
+            opened.workload, opened.params, opened.layout, approver=approver, dry_run=dry_run
+        )
+    )
 
 
 @click.command()

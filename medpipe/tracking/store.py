@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import logging
+import os
+import shutil
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,13 +34,20 @@ _PROBE_S = 5
 """How long a server may take to answer at all before it counts as unreachable."""
 _RETRIES, _TIMEOUT_S = 3, 30
 """MLflow's own 7 and 120 mean minutes of silence; about 14 s of back-off ride out a restart."""
-_NOISY = ("alembic", "mlflow.store.db.utils", "mlflow.system_metrics", "mlflow.tracking.fluent")
+_NOISY = ("alembic", "mlflow.system_metrics", "mlflow.tracking.fluent")
+_TWICE = "mlflow.store.db.utils"
+"""Logs with a traceback what it raises as well."""
+_SQLITE_FAULTS = {
+    "disk is full": errno.ENOSPC,
+    "readonly database": errno.EROFS,
+}
+"""What SQLite says → what the system had said to it."""
 
 
 def uri(layout: Layout) -> str:
     """The store: MLFLOW_TRACKING_URI, else the project's own SQLite file."""
     given = config.environment("MLFLOW_TRACKING_URI")
-    return given or f"sqlite:///{layout.home.tracking_database.resolve()}"
+    return given or _own(layout.home.tracking_database)
 
 
 def shown_uri(layout: Layout) -> str:
@@ -49,12 +60,18 @@ def shown_uri(layout: Layout) -> str:
 
 @contextmanager
 def explained(layout: Layout) -> Iterator[None]:
-    """Turn what MLflow, its database or its server complain of into a TrackingError."""
+    """Turn what MLflow, its database or its server complain of into a TrackingError.
+
+    A disk that is full or may not be written is a StorageError, as it is everywhere else.
+    """
     failures = (MlflowException, sqlalchemy.exc.SQLAlchemyError, requests.RequestException)
-    with files.explained(layout.home.tracking_artifacts):
+    with files.explained(layout.home.folder):
         try:
             yield
         except failures as error:
+            for words, number in _SQLITE_FAULTS.items():
+                if words in str(error):
+                    raise OSError(number, os.strerror(number)) from error
             reason = " ".join(str(error).split())[:300]
             raise TrackingError(
                 f"MLflow at {shown_uri(layout)} failed: {reason}. Check that it runs, has space "
@@ -77,6 +94,7 @@ def client(layout: Layout) -> MlflowClient:
 def _opened(address: str, shown: str, database: Path) -> MlflowClient:
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger(_TWICE).setLevel(logging.CRITICAL)
     for setting, value in (
         (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, False),
         (MLFLOW_HTTP_REQUEST_MAX_RETRIES, _RETRIES),
@@ -89,9 +107,28 @@ def _opened(address: str, shown: str, database: Path) -> MlflowClient:
         return MlflowClient(tracking_uri=address, registry_uri=address)
     # Two processes that create the same database at once leave it half migrated.
     with files.locked(database.with_suffix(".lock")):
+        if address == _own(database) and not database.exists():
+            _make(database)
         opened = MlflowClient(tracking_uri=address, registry_uri=address)
         opened.search_experiments(max_results=1)
     return opened
+
+
+def _make(database: Path) -> None:
+    """The empty database, whole or not there.
+
+    MLflow makes its tables one by one, and never again opens a database in which a full disk or a
+    kill has stopped it half-way.
+    """
+    with tempfile.TemporaryDirectory(prefix="medpipe-") as scratch:
+        made = Path(scratch) / database.name
+        MlflowClient(tracking_uri=_own(made)).search_experiments(max_results=1)
+        with files.new_file(database) as partial:
+            shutil.copyfile(made, partial)
+
+
+def _own(database: Path) -> str:
+    return f"sqlite:///{database.resolve()}"
 
 
 def experiment(layout: Layout) -> str:

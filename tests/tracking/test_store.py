@@ -1,12 +1,14 @@
 """A store that cannot be reached says so within seconds, in words that help."""
 
+import resource
 import socket
 import time
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from medpipe import tracking
-from medpipe.errors import TrackingError
+from medpipe.errors import StorageError, TrackingError
 from medpipe.paths import Layout
 from medpipe.tracking import store
 
@@ -60,6 +62,31 @@ def test_a_broken_database_is_an_error_of_ours(tmp_path, monkeypatch):
     layout.home.tracking_database.write_bytes(b"not a database" * 100)
     with pytest.raises(TrackingError, match=r"mlflow\.db"):
         tracking.find(layout, "a", "b")
+
+
+def test_a_database_that_could_not_be_made_whole_is_not_there_and_made_again(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    layout = Layout(tmp_path, "level")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))  # a fifth of the whole
+    try:
+        with pytest.raises(TrackingError):
+            tracking.find(layout, "a", "b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not layout.home.tracking_database.exists()
+    assert tracking.find(layout, "a", "b") is None
+
+
+@pytest.mark.parametrize(
+    "said", ["database or disk is full", "attempt to write a readonly database"]
+)
+def test_what_sqlite_says_of_the_disk_is_said_as_everywhere_else(layout, said):
+    with (
+        pytest.raises(StorageError, match=r"free some space|that can be written"),
+        store.explained(layout),
+    ):
+        raise MlflowException(f"(sqlite3.OperationalError) {said}")
 
 
 def test_artefacts_lie_beside_the_projects_own_database(layout):

@@ -83,8 +83,11 @@ def read(data: bytes, *, limits: Mapping[str, Any]) -> tuple[np.ndarray, dict[st
             upright = ImageOps.exif_transpose(picture)
             levels = _levels(upright)
     except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow draws the line
         raise UnreadableError(
-            "the image claims more pixels than are decoded", fault="size"
+            f"the image has more than {most} pixels, the most that is decoded of a PNG or JPEG; "
+            "send it smaller, or as DICOM",
+            fault="size",
         ) from None
     except _PILLOW_ERRORS:
         raise UnreadableError(

@@ -29,7 +29,7 @@ def trained(tmp_path_factory) -> Path:
     base = tmp_path_factory.getbasetemp()
     # Below xdist all workers share the folder above their own.
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    root = shared / "trained"
+    root = shared / "Röntgen Süd 胸部" / "trained"
     with files.locked(shared / "trained.lock"):
         if not (root / "whole").exists():
             shutil.rmtree(root, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What identifies the invented patients of a sample, and a search for it in whatever was written."""
+"""What identifies the invented patients of a sample, and a search for it in what was written."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def planted(source: Path) -> Planted:
 def written_by_a_run(
     root: Path, workload: str, places: tuple[str, ...] = WRITTEN
 ) -> Iterator[Path]:
-    """Every file at `places` in `root` that stages and commands wrote, but for source and quarantine list."""
+    """Every file that was written at `places` in `root`, but for source and quarantine list."""
     private = (Layout(root, workload).source, Layout(root, workload).quarantine)
     for name in places:
         place = root / name

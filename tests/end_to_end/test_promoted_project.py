@@ -26,7 +26,7 @@ from medpipe.workloads import get
 
 @dataclass(frozen=True)
 class Promoted:
-    """A project and what `medpipe promote` said: to a strict policy, to a lenient one, and again."""
+    """A project, and what `medpipe promote` said: strict policy, lenient one, again."""
 
     root: Path
     refused: dict[str, Any]
@@ -50,7 +50,9 @@ def typed(root: Path, *arguments: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def promoted(trained, tmp_path_factory):
-    root = quick_project.copy_of(trained, tmp_path_factory.mktemp("promoted") / "project")
+    root = quick_project.copy_of(
+        trained, tmp_path_factory.mktemp("promoted") / "Lunge, zweite Prüfung"
+    )
     quick_project.set_params(root, {"gate": {"floors": {"auroc": 0.999}}})
     refused = typed(root, "promote", WORKLOAD)
     quick_project.set_params(root, {})
@@ -80,7 +82,7 @@ def test_the_page_is_whole_and_loads_nothing_from_elsewhere(trained):
 
 def test_every_plot_and_metric_of_dvc_is_there(trained):
     evaluation = Layout(trained, WORKLOAD).evaluation
-    assert json.loads((evaluation / "metrics.json").read_text("utf-8"))["auroc"]["value"] > 0
+    assert json.loads((evaluation / "metrics.json").read_text("utf-8"))["auroc"] > 0
     for name in ("roc", "pr", "calibration", "decision_curve", "confusion"):
         rows = list(csv.reader((evaluation / "plots" / f"{name}.csv").open(encoding="utf-8")))
         assert len(rows) > 2, name

@@ -11,7 +11,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -289,10 +289,16 @@ def described(params: BaseModel, prefix: str = "") -> list[str]:
         if isinstance(value, BaseModel):
             lines += described(value, f"{dotted}.")
             continue
-        limits = ", ".join(_limit(bound) for bound in field.metadata)
+        choices = " | ".join(str(choice) for choice in _choices(field.annotation))
+        limits = choices or ", ".join(_limit(bound) for bound in field.metadata)
         notes = " — ".join(note for note in (limits, field.description) if note)
         lines.append(f"{dotted} = {value}" + (f"   # {notes}" if notes else ""))
     return lines
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """What a ``Literal`` allows; nothing for other types."""
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _limit(bound: Any) -> str:

@@ -96,4 +96,5 @@ def test_flat_names_are_dotted_and_complete():
 def test_described_parameters_show_value_limits_and_meaning():
     lines = config.described(config.parse({"split": {"val": 0.25}}, QUESTION))
     assert "split.val = 0.25   # > 0, < 1" in lines
+    assert "split.by = group   # group | published" in lines
     assert any("sites held out whole" in line for line in lines)

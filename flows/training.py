@@ -13,8 +13,8 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 
 from flows import page, steps
+from medpipe import files, promotion, stages, tracking
 from medpipe import package as packaging
-from medpipe import promotion, stages, tracking
 from medpipe.errors import TrackingError
 from medpipe.paths import Layout
 from medpipe.project import open_workload
@@ -76,17 +76,27 @@ async def train(
     """
     folder = (root or Path()).resolve()
     layout = Layout(folder, workload)
-    outcome: dict[str, Any] = {"stages": {}, "bento": None}
-    for stage in stages.NAMES:
-        outcome["stages"][stage] = reproduce(stage, workload, root=folder)
-    outcome["verdict"] = promote(workload, root=folder)
-    if package_it and outcome["verdict"]["allowed"]:
-        outcome["bento"] = package(workload, root=folder)
-    outcome["pushed"] = push(root=folder)
-    outcome["registry"] = tracking.shown_uri(layout)
+    # DVC refuses a second run in one checkout; here it waits for its turn instead.
+    with files.locked(layout.home.folder / "training.lock"):
+        outcome = _trained(layout, package_it=package_it)
     await page.show(layout, outcome)
     get_run_logger().info(page.headline(outcome))
     return outcome
+
+
+def _trained(layout: Layout, *, package_it: bool) -> dict[str, Any]:
+    """Every step in order, each a task of the flow."""
+    workload, root = layout.workload, layout.root
+    done = {stage: reproduce(stage, workload, root=root) for stage in stages.NAMES}
+    verdict = promote(workload, root=root)
+    built = package(workload, root=root) if package_it and verdict["allowed"] else None
+    return {
+        "stages": done,
+        "verdict": verdict,
+        "bento": built,
+        "pushed": push(root=root),
+        "registry": tracking.shown_uri(layout),
+    }
 
 
 def run(workload: str, *, root: Path, reason: str, package: bool) -> tuple[dict[str, Any], str]:

@@ -15,7 +15,7 @@ from medpipe.paths import Home
 @click.command()
 @click.argument("workload")
 @click.option(
-    "--reason", default="manual", show_default=True, help="Why; stands in the run's tags."
+    "--reason", default="manual", show_default=True, help="Why; stands in the run's name."
 )
 @click.option("--no-package", is_flag=True, help="Stop after the gate; build no bento.")
 @click.pass_obj

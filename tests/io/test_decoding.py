@@ -47,6 +47,21 @@ def test_lossless_coding_gives_the_stored_values(syntax: str) -> None:
     np.testing.assert_array_equal(decoding.decode(dataset), PIXELS)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "stored"), [(np.int16, 12), (np.uint16, 16), (np.uint16, 10), (np.uint8, 8)]
+)
+def test_jpeg_2000_gives_the_stored_values_whatever_their_type(dtype: type, stored: int) -> None:
+    is_signed = np.issubdtype(dtype, np.signedinteger)
+    levels = np.arange(80 * 60).reshape(80, 60) * 37 % 2**stored
+    pixels = (levels - is_signed * 2 ** (stored - 1)).astype(dtype)
+    frame = openjpeg.utils.encode_array(pixels, bits_stored=stored, photometric_interpretation=2)
+    bits = {"BitsAllocated": pixels.itemsize * 8, "BitsStored": stored, "HighBit": stored - 1}
+    data = file_of(JPEG2000Lossless, frame, PixelRepresentation=int(is_signed), **bits)
+    found = decoding.decode(dicom._parse(data, with_pixels=True))
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, pixels)
+
+
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless])
 def test_compressed_image_of_another_size_than_the_header_says_is_refused(syntax: str) -> None:
     bomb = compressed(syntax, pixels=np.zeros((300, 400), np.uint16))

@@ -1,7 +1,7 @@
 """Peak memory of ingest and preprocess while the data grow ten times: it must not grow with them.
 
 The sample of invented patients, small and ten times as large, each through both stages; a stage is
-a process of its own, and its peak is what the kernel counted (`getrusage`). The first size is chosen
+a process of its own, and its peak is what the kernel counted (getrusage). The first size is chosen
 so that it fills more than one part of raw: below that, there is less than a part to hold.
 
     python bench/memory.py [--patients 150] [--times 10]

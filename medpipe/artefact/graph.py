@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -60,6 +61,22 @@ def export(network: nn.Module, inputs: Mapping[str, np.ndarray], path: Path) -> 
             dynamo=True,
             verbose=False,
         )
+    _forget_origin(path)
+
+
+def _forget_origin(path: Path) -> None:
+    """Remove from the graph at `path` what the exporter notes of the code that made each node.
+
+    It names folders of this machine, so that the same model made elsewhere would be another file,
+    and whoever gets the model could read them.
+    """
+    proto = onnx.load(path)
+    graphs = [proto.graph, *proto.functions]
+    for graph in graphs:
+        for part in (graph, *graph.node, *graph.value_info):
+            del part.metadata_props[:]
+            part.doc_string = ""
+    onnx.save(proto, path)
 
 
 @contextmanager

@@ -204,6 +204,13 @@ def test_the_artefact_takes_pixels_in_batches_of_any_size(exported: Layout, vari
     assert np.allclose(one, logit, atol=1e-5)
 
 
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_the_artefact_does_not_say_where_it_was_made(exported: Layout, variant: str) -> None:
+    data = (exported.onnx / f"{variant}.onnx").read_bytes()
+    assert b".py" not in data
+    assert bytes(Path(__file__).parents[2]) not in data
+
+
 def test_int8_weights_are_bytes_on_the_path_to_the_logit(exported: Layout) -> None:
     model = onnx.load(exported.onnx / "int8.onnx")
     kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from prefect.artifacts import acreate_markdown_artifact
@@ -80,13 +81,14 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     )
     reasons = "".join(f"\n  ✘ {reason}" for reason in outcome["verdict"]["reasons"])
     bento = outcome["bento"]
-    serve = f"BENTOML_HOME={layout.home.bentos} bentoml serve {bento['tag']}" if bento else ""
+    store = quote(str(layout.home.bentos))
+    serve = f"BENTOML_HOME={store} bentoml serve {bento['tag']}" if bento else ""
     following = [
-        ("look at the report", f"open {layout.evaluation / 'report.html'}"),
+        ("look at the report", f"open {quote(str(layout.evaluation / 'report.html'))}"),
         ("who is champion", f"medpipe status {layout.workload}"),
         ("serve the champion", "bentoml serve"),
         ("serve the bento", serve),
-        ("see the runs", f"mlflow ui --backend-store-uri {outcome['registry']}"),
+        ("see the runs", f"mlflow ui --backend-store-uri {quote(outcome['registry'])}"),
     ]
     width = max(len(what) for what, _ in following)
     after = "\n".join(f"  {what:<{width}}  {command}" for what, command in following if command)

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
-from medpipe import config, stages
+from medpipe import config, files, stages
 from medpipe.commands import show
 from medpipe.paths import Home
+
+_PREFECT_MIB = 8
+"""What Prefect's database and logs take of a first run, and some more."""
 
 
 @click.command()
@@ -30,8 +33,11 @@ def run(root: Path, workload: str, reason: str, no_package: bool) -> None:
     Example
       medpipe run chest_xray
     """
+    home = Home(root).prefect
+    # Where Prefect cannot write, it waits for a minute and ends with a traceback.
+    files.ensure_room(home, mib=_PREFECT_MIB)
     # Before Prefect is imported: its embedded server's database belongs to the project.
-    config.prefer("PREFECT_HOME", str(Home(root).prefect))
+    config.prefer("PREFECT_HOME", str(home))
     flow = importlib.import_module("flows.training")
     outcome, words = flow.run(workload, root=root, reason=reason, package=not no_package)
     click.echo(words, err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,15 +27,28 @@ def shell():
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
     """A project whose stages have all run. To be looked at, never changed: see `copy_of`."""
-    base = tmp_path_factory.getbasetemp()
+    return _once(tmp_path_factory, "trained", _run_stages)
+
+
+@pytest.fixture(scope="session")
+def reproduced(tmp_path_factory) -> Path:
+    """A fresh project after ``dvc repro``. To be looked at, never changed: see `copy_of`."""
+    return _once(
+        tmp_path_factory, "reproduced", lambda root: quick_project.run("dvc", "repro", cwd=root)
+    )
+
+
+def _once(factory: pytest.TempPathFactory, name: str, work: Callable[[Path], object]) -> Path:
+    """A new project on which `work` was done, once for all of xdist's workers."""
+    base = factory.getbasetemp()
     # Below xdist all workers share the folder above their own.
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    root = shared / "Röntgen Süd 胸部" / "trained"
-    with files.locked(shared / "trained.lock"):
-        if not (root / "whole").exists():
+    root = shared / "Röntgen Süd 胸部" / name
+    with files.locked(shared / f"{name}.lock"):
+        if not (whole := shared / f"{name}.whole").exists():
             shutil.rmtree(root, ignore_errors=True)
-            _run_stages(quick_project.make(root))
-            (root / "whole").touch()
+            work(quick_project.make(root))
+            whole.touch()
     return root
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ FOREIGN = {
 QUICK: dict[str, dict[str, Any]] = {
     "source": {"name": "sample", "patients": 120},
     "ingest": {"max_side_px": 64},
+    "validate": {},
     "split": {"val": 0.2, "test": 0.3},
     "preprocess": {"size_px": 32},
     "model": {"architecture": "small_cnn", "width": 8},
@@ -32,6 +36,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "train": {"epochs": 3, "batch_size": 32, "learning_rate": 0.01, "device": "cpu", "threads": 1},
     "export": {"variants": ["fp32"], "calibration_examples": 8, "parity_examples": 32},
     "evaluate": {"resamples": 200, "explained": 2, "latency_runs": 5},
+    "serve": {},
     # Whatever three epochs have learned passes: what the gate judges is tested elsewhere.
     "gate": {
         "floors": {"auroc": 0.01},
@@ -91,12 +96,46 @@ def environment(**changes: str) -> dict[str, str]:
     }
 
 
+def start(*command: str, cwd: Path, log: Path, **changes: str) -> subprocess.Popen[bytes]:
+    """`command` in the background, first of a process group of its own; see `end`."""
+    with log.open("wb") as out:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment(PWD=str(cwd), **changes),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def end(process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGKILL) -> None:
+    """End `process` and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    process.wait(60)
+
+
+def wait_for(what: Callable[[], object], *, process: subprocess.Popen[bytes], s: float) -> None:
+    """Wait until `what` is true; fail when `process` has ended, or after `s` seconds."""
+    last = time.monotonic() + s
+    while not what():
+        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
+        assert time.monotonic() < last, f"waited {s} s for {process.args}"
+        time.sleep(0.002)
+
+
 def run(
     *command: str, cwd: Path, status: int | None = 0, **changes: str
 ) -> subprocess.CompletedProcess[str]:
     """`command` as typed in `cwd`; fails the test where it ends with another `status`."""
     done = subprocess.run(
-        command, cwd=cwd, env=environment(**changes), capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env=environment(PWD=str(cwd), **changes),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert status in (None, done.returncode), (
         f"{command}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
@@ -119,6 +158,12 @@ def model(folder: Path) -> dict[str, Any]:
     report = json.loads((folder / f"reports/{WORKLOAD}/evaluate/report.json").read_text("utf-8"))
     kept = ("artefact_sha256", "splits", "threshold", "calibration", "receipt")
     return {name: report[name] for name in kept}
+
+
+def judged(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict without what the clock decides."""
+    checks = {each["name"]: each for each in verdict["checks"] if "latency" not in each["name"]}
+    return {"allowed": verdict["allowed"], "reasons": verdict["reasons"], "checks": checks}
 
 
 def _git(*arguments: str, cwd: Path) -> str:

@@ -29,10 +29,11 @@ FILMS = (
 RECIPE: dict[str, dict[str, Any]] = {
     "source": {"name": "kermany", "path": str(FILMS)},
     "ingest": {"max_side_px": 256},
-    "preprocess": {"size_px": 96},
+    # The published test films are brighter than its training films; equalising evens that out.
+    "preprocess": {"size_px": 64, "contrast": "equalise"},
     "model": {"architecture": "small_cnn", "width": 24},
     "augment": {"rotate_deg": 8.0},
-    "train": {"epochs": 8, "batch_size": 64, "learning_rate": 0.003},
+    "train": {"epochs": 5, "batch_size": 64, "learning_rate": 0.003},
     "evaluate": {"resamples": 500},
     "gate": {"floors": {"auroc": 0.95}, "subgroup_gap": 0.1, "ece_max": 0.1},
 }

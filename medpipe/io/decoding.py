@@ -119,7 +119,9 @@ def _reason(dataset: Dataset, syntax: UID) -> str:
 def _decode(dataset: Dataset, syntax: UID) -> np.ndarray:
     if syntax in JPEG2000TransferSyntaxes and (found := _unsigned_jpeg_2000(dataset)) is not None:
         return found
-    options: dict[str, Any] = as_pixel_options(dataset, view_only=True)
+    # A view where the values fill their bytes; otherwise pydicom clears bits, and warns of a view.
+    is_full = dataset.BitsStored == dataset.BitsAllocated
+    options: dict[str, Any] = as_pixel_options(dataset, view_only=is_full)
     with _panic_as_error():
         values, _ = get_decoder(syntax).as_array(
             dataset, index=0, raw=True, decoding_plugin=_PLUGINS.get(syntax, ""), **options

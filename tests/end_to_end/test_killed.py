@@ -14,7 +14,7 @@ from medpipe.paths import Layout
 
 pytestmark = pytest.mark.slow
 
-LONG = {"train": {"epochs": 60, "batch_size": 8}}
+LONG = {"train": {"epochs": 30, "batch_size": 8}}
 WEIGHTS = f"models/{WORKLOAD}/weights/weights.safetensors"
 
 

@@ -89,7 +89,7 @@ class Raw:
         """
         for part, kept in zip(self._needed(), self._in_force(), strict=True):
             start = 0
-            with pq.ParquetFile(part) as file:
+            with pq.ParquetFile(part, pre_buffer=False) as file:  # not the whole part at once
                 for batch in file.iter_batches(batch_size=size, columns=list(columns)):
                     mask = kept[start : start + batch.num_rows]
                     start += batch.num_rows

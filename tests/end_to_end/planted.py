@@ -24,7 +24,7 @@ _NUMBERED = (
 _TOKEN = re.compile(rb"[A-Za-z0-9.\-]{6,}")
 WRITTEN = (".medpipe", ".dvc", "data", "models", "reports", "run.log", "dvc.lock")
 """Places of a project that its commands write to."""
-_COMMON = {"Close", "Invented", "Duty"}
+_COMMON = {"Close", "General", "Hospital", "Invented", "Royal", "Street"}
 """Words of the sample's addresses that are words of ours, too."""
 
 

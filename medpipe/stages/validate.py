@@ -147,7 +147,7 @@ def _stop(findings: list[Finding], page_path: Path) -> None:
     stopping = [finding.sentence() for finding in findings if finding.stops]
     if stopping:
         listed = "".join(f"\n  - {sentence}" for sentence in stopping)
-        raise DataError(f"raw breaks {len(stopping)} rules (see {page_path}):{listed}")
+        raise DataError(f"raw breaks {len(stopping)} of the rules (see {page_path}):{listed}")
 
 
 def _digest(*texts: str) -> str:

@@ -154,7 +154,8 @@ def test_folder_holds_report_scores_page_and_plots(evaluated):
     layout, outcome = evaluated
     found = {p.relative_to(layout.evaluation).as_posix() for p in layout.evaluation.rglob("*.*")}
     plots = {f"plots/{n}.csv" for n in ("roc", "pr", "calibration", "confusion", "decision_curve")}
-    assert found == plots | {"report.json", "report.html", "scores.parquet"}
+    files = {"report.json", "report.html", "metrics.json", "scores.parquet"}
+    assert found == plots | files
     assert outcome["page"] == "reports/mean/evaluate/report.html"
     json.dumps(outcome, allow_nan=False)
 

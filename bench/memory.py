@@ -2,9 +2,11 @@
 
 The sample of invented patients, small and ten times as large, each through both stages; a stage is
 a process of its own, and its peak is what the kernel counted (getrusage). The first size is chosen
-so that it fills more than one part of raw: below that, there is less than a part to hold.
+so that it fills parts of raw, and the allocators' pools: below that there is less than a part to
+hold. What may grow is the index: some twenty small values of each film, of which preprocess makes
+one table.
 
-    python bench/memory.py [--patients 150] [--times 10]
+    python bench/memory.py [--patients 300] [--times 10]
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ FLAT = 1.15
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--patients", type=int, default=150, help="of the small sample [150]")
+    arguments.add_argument("--patients", type=int, default=300, help="of the small sample [300]")
     arguments.add_argument("--times", type=int, default=10, help="how much larger the other is")
     arguments.add_argument("--stage", nargs=2, metavar=("NAME", "ROOT"), help=argparse.SUPPRESS)
     given = arguments.parse_args()
@@ -39,13 +41,14 @@ def main() -> None:
             for patients in (given.patients, given.patients * given.times)
         )
     films = [counts["ingest"]["examples"] for counts in (small, large)]
-    print(f"| peak, MiB | {films[0]} films | {films[1]} films | × | |")
-    print("|---|---|---|---|---|")
+    print(f"| peak, MiB | {films[0]} films | {films[1]} films | × | KiB for a film more | |")
+    print("|---|---|---|---|---|---|")
     for stage in small:
         peaks = [counts[stage]["peak_mib"] for counts in (small, large)]
         ratio = peaks[1] / peaks[0]
         print(
             f"| {stage} | {peaks[0]:.0f} | {peaks[1]:.0f} | {ratio:.2f} | "
+            f"{1024 * (peaks[1] - peaks[0]) / (films[1] - films[0]):.1f} | "
             f"{'flat' if ratio <= FLAT else 'grows'} |"
         )
     print(f"\n{machine.line('pyarrow', 'pandas')}")

@@ -18,7 +18,6 @@ import functools
 import json
 import math
 import os
-import platform
 import signal
 import socket
 import statistics
@@ -33,6 +32,7 @@ from pathlib import Path
 
 import cv2
 import fastapi
+import machine
 import numpy as np
 import onnxruntime
 import psutil
@@ -56,7 +56,7 @@ def main() -> None:
         releases = Path(folder) / "releases"
         os.environ["MEDPIPE_TRUSTED_KEYS"] = make_release(releases / WORKLOAD)
         compare(releases, clients=given.clients, seconds=min(given.seconds, 8))
-    print(f"\n{machine()}")
+    print(f"\n{machine.line('onnxruntime')}")
 
 
 def compare(releases: Path, *, clients: list[int], seconds: float) -> None:
@@ -259,18 +259,6 @@ def dicom() -> bytes:
             workload.read(content, limits=limits)
             return content
     raise SystemExit("the sample has no readable file")
-
-
-def machine() -> str:
-    """What the figures were measured on."""
-    described = Path("/proc/cpuinfo")
-    lines = described.read_text().splitlines() if described.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    name = names[0] if names else platform.machine()
-    return (
-        f"{name}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f}, "
-        f"Python {platform.python_version()}, ONNX Runtime {onnxruntime.__version__}"
-    )
 
 
 if __name__ == "__main__":

@@ -4,19 +4,18 @@ ResNet-18 at 1×64×64, batches of 128 on 2 threads. Each round runs every conte
 see the same machine; the figures are each contender's best, because other work only ever slows.
 Processor time per sample is what remains comparable on a machine that is busy with other work.
 
-    python -m bench.training [--rounds 3] [--batches 6]
+    python bench/training.py [--rounds 3] [--batches 6]
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import machine
 import numpy as np
 import torch
 from torch import nn
@@ -113,10 +112,6 @@ def main() -> None:
             rates[name].append(run())
             spent[name].append(1000 * (time.process_time() - before) / len(data))
     precision = hardware.choose(TrainParams.model_validate(PARAMS)).precision
-    print(
-        f"machine: {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-        f"torch {torch.__version__}, precision auto = {precision}"
-    )
     print("| ResNet-18, 1×64×64, batch 128, 2 threads | samples/s | learner is "
           "| processor ms per sample | learner is |")  # fmt: skip
     print("| --- | --- | --- | --- | --- |")
@@ -126,6 +121,7 @@ def main() -> None:
             f"| {name} | {rate:.0f} | {max(rates[OURS]) / rate:.2f} × "
             f"| {cost:.1f} | {cost / min(spent[OURS]):.2f} × |"
         )
+    print(f"\n{machine.line('torch')}, precision auto = {precision}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ Rows are counted as a spreadsheet shows them: the header is row 1.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -21,14 +20,10 @@ from typing import Any
 from pydantic import Field
 
 from medpipe.errors import SourceError
-from medpipe.sources import cells
-from medpipe.sources.listing import fingerprint, found
+from medpipe.sources import cells, rows
+from medpipe.sources.listing import fingerprint
 from medpipe.sources.options import checked
 from medpipe.workload import Column, Item, Section, Source
-
-_SEPARATORS = ",;\t|"
-_PARQUET = (".parquet", ".pq")
-_TEXT = (".csv", ".tsv", ".txt")
 
 
 class TableOptions(Section):
@@ -71,23 +66,16 @@ class Table(Source):
         self._images = path.parent / (self._options.images or "")
 
     def items(self) -> Iterator[Item]:
-        if not self._path.is_file():
-            raise SourceError(
-                f"{self._path} is not a table: looked for a CSV or Parquet file, found "
-                f"{found(self._path)}"
-            )
-        seen: dict[str, int] = {}
-        for number, row in enumerate(self._rows(), start=2):
-            where = f"{self._path.name} row {number}"
+        seen: dict[str, str] = {}
+        for where, row in rows.read(self._path, self._named()):
             name = str(row[self._options.path] or "").strip()
             if not name:
                 raise SourceError(f"{where}: {self._options.path} is empty; allowed: a file's path")
             if name in seen:
                 raise SourceError(
-                    f"{where}: {self._options.path} names the same file as row {seen[name]}; "
-                    "keep one"
+                    f"{where}: {self._options.path} names the same file as {seen[name]}; keep one"
                 )
-            seen[name] = number
+            seen[name] = where
             yield self._item(name, row, where)
 
     def _item(self, name: str, row: Mapping[str, Any], where: str) -> Item:
@@ -122,50 +110,6 @@ class Table(Source):
             return value
         return cells.covariate(value, self._columns[name], where=where)
 
-    def _rows(self) -> Iterator[Mapping[str, Any]]:
-        suffix = self._path.suffix.lower()
-        if suffix in _PARQUET:
-            yield from self._parquet_rows()
-        elif suffix in _TEXT:
-            yield from self._text_rows()
-        else:
-            raise SourceError(
-                f"{self._path} is a {suffix or 'nameless'} file; looked for "
-                f"{', '.join(_TEXT + _PARQUET)}"
-            )
-
-    def _text_rows(self) -> Iterator[Mapping[str, Any]]:
-        try:
-            with self._path.open(newline="", encoding="utf-8-sig") as file:
-                header = file.readline()
-                file.seek(0)
-                separator = max(_SEPARATORS, key=header.count)
-                rows = csv.DictReader(file, delimiter=separator)
-                self._check(rows.fieldnames or [])
-                for row in rows:
-                    if None in row.values():
-                        raise SourceError(
-                            f"{self._path.name} row {rows.line_num} has fewer cells than the header"
-                        )
-                    yield row
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                f"{self._path} is not UTF-8 (byte {error.start}); save it as CSV UTF-8"
-            ) from None
-
-    def _parquet_rows(self) -> Iterator[Mapping[str, Any]]:
-        # Delayed: the service imports this module through its workload and has no pyarrow.
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            with pq.ParquetFile(self._path) as file:
-                self._check(file.schema_arrow.names)
-                for batch in file.iter_batches(columns=sorted(self._named())):
-                    yield from batch.to_pylist()
-        except pa.ArrowInvalid:
-            raise SourceError(f"{self._path} is not a whole Parquet file; write it again") from None
-
     def _named(self) -> set[str]:
         options = self._options
         single = (options.path, options.patient, options.site, options.date)
@@ -174,13 +118,6 @@ class Table(Source):
             options.label or self._label.name,
             *options.columns.values(),
         }
-
-    def _check(self, names: Sequence[str]) -> None:
-        if missing := sorted(self._named() - set(names)):
-            raise SourceError(
-                f"{self._path} has no column {' and '.join(missing)}; it has "
-                f"{', '.join(names) or 'none'}; source.options say which column is which"
-            )
 
 
 def _day(text: str | None, column: str | None, where: str) -> date | None:

@@ -89,7 +89,7 @@ def test_parquet_reads_as_csv_does(tmp_path):
         ("a.dcm,1,1,,,old,", r"row 3: age_years cannot be read; allowed: numbers from 0 to 120"),
         ("a.dcm,1,1,,,,female", r"row 3: sex cannot be read; allowed: F, M"),
         (",1,1,,,,", r"row 3: file is empty"),
-        ("first.dcm,1,1,,,,", r"row 3: file names the same file as row 2"),
+        ("first.dcm,1,1,,,,", r"row 3: file names the same file as list.csv row 2"),
         ("a.dcm,1", r"row 3 has fewer cells"),
     ],
 )

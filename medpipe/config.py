@@ -1,8 +1,8 @@
 """params.yaml and the environment, read and checked once, at the edge.
 
-The only module that reads YAML or environment variables. Every section is a `Section`: an unknown
-key is an error that names its neighbours, a wrong type or an impossible value one that names the
-limit.
+The only module that reads YAML or environment variables. Every section is a `Section` (see
+`medpipe.sections`): an unknown key is an error that names its neighbours, a wrong type or an
+impossible value one that names the limit.
 """
 
 from __future__ import annotations
@@ -11,206 +11,52 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from medpipe.errors import ParamsError
-from medpipe.workload import Section, Workload
+from medpipe.sections import (
+    EvaluateParams,
+    ExportParams,
+    GateParams,
+    IngestParams,
+    Params,
+    ServeParams,
+    SourceParams,
+    SplitParams,
+    ThresholdParams,
+    TrainParams,
+    ValidateParams,
+)
+from medpipe.workload import Workload
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Variant = Literal["fp32", "int8"]
+__all__ = [
+    "EvaluateParams",
+    "ExportParams",
+    "GateParams",
+    "IngestParams",
+    "Params",
+    "ServeParams",
+    "SourceParams",
+    "SplitParams",
+    "ThresholdParams",
+    "TrainParams",
+    "ValidateParams",
+    "child_environment",
+    "described",
+    "effective",
+    "environment",
+    "flat",
+    "load",
+    "locked_hash",
+    "parse",
+    "prefer",
+    "workload_names",
+]
+
 S = TypeVar("S", bound=BaseModel)
-
-
-class SourceParams(Section):
-    """Where identifiable data come from."""
-
-    name: str = Field(
-        "sample", description="layout of the source; the workload lists what it reads"
-    )
-    path: str | None = Field(
-        None, description="folder or table; relative to the project; none for sample"
-    )
-    patients: int = Field(400, ge=2, le=1_000_000, description="how many patients `sample` invents")
-    seed: int = Field(20260101, ge=0)
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="what the layout wants to know"
-    )
-
-
-class IngestParams(Section):
-    """The door: what is kept, and how much may fail."""
-
-    max_side_px: int = Field(
-        512, ge=64, le=4096, description="longest side of the working image in raw"
-    )
-    min_side_px: int = Field(32, ge=1, description="smaller images are quarantined")
-    max_pixels: int = Field(
-        100_000_000, ge=1024, description="larger images are quarantined undecoded"
-    )
-    keep_original: bool = Field(
-        True, description="keep the de-identified file beside the working image"
-    )
-    quarantine_share: Share = Field(
-        0.10, description="more unreadable items than this stop the run"
-    )
-    threads: int = Field(0, ge=0, description="decoding threads; 0: one per core")
-    part_mib: int = Field(
-        32, ge=1, le=1024, description="size of a part of raw before it is closed"
-    )
-
-
-class ValidateParams(Section):
-    """What raw must fulfil before anything is trained on it."""
-
-    min_examples: Count = 50
-    min_groups: Count = Field(
-        20, description="patients, unless the workload groups by something else"
-    )
-    min_per_class: Count = 10
-    max_null_share: Share = Field(
-        0.5, description="of the label and of columns that may not be null: 0"
-    )
-    contradictions: Literal["stop", "warn"] = Field(
-        "stop", description="identical content of one patient under different labels"
-    )
-
-
-class SplitParams(Section):
-    """Which patient stands on which side; salted hash, so a patient stays there for ever."""
-
-    by: Literal["group", "published"] = "group"
-    salt: str = "medpipe"
-    val: float = Field(0.15, gt=0, lt=1)
-    test: float = Field(0.20, gt=0, lt=1)
-    external_sites: list[str] = Field(default_factory=list, description="sites held out whole")
-    near_duplicate_bits: int = Field(
-        2, ge=0, le=16, description="Hamming distance that counts as alike"
-    )
-
-
-class TrainParams(Section):
-    """How the network is fitted."""
-
-    epochs: int = Field(8, ge=1, le=10_000)
-    batch_size: int = Field(64, ge=1, le=65_536)
-    optimiser: Literal["sgd", "momentum", "rmsprop", "adam", "adamw"] = "adamw"
-    learning_rate: float = Field(2e-3, gt=0, le=10)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    l2: float = Field(1e-4, ge=0, description="weight decay")
-    l1: float = Field(
-        0.0, ge=0, description="added to the loss, on weights of convolutions and layers"
-    )
-    schedule: Literal["constant", "cosine", "step", "plateau", "one_cycle"] = "one_cycle"
-    class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced weighs the rarer class up, and so moves probabilities"
-    )
-    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
-    gradient_clip: float = Field(1.0, ge=0, description="norm; 0: none")
-    early_stopping: int = Field(
-        0, ge=0, description="epochs without gain on val before stopping; 0: never"
-    )
-    seed: int = Field(7, ge=0)
-    device: Literal["auto", "cpu", "gpu"] = "auto"
-    devices: int = Field(1, ge=1)
-    nodes: int = Field(1, ge=1)
-    strategy: str = Field("auto", description="Lightning's name: auto, ddp, fsdp, …")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the processor has it"
-    )
-    channels_last: bool = True
-    threads: int = Field(0, ge=0, description="of the processor; 0: all cores")
-
-
-class ExportParams(Section):
-    """Which artefacts are made from the weights, and how closely they must agree with them."""
-
-    variants: list[Variant] = Field(["fp32", "int8"], min_length=1)
-    calibration_examples: int = Field(
-        256, ge=8, description="training rows that set the int8 ranges"
-    )
-    parity_examples: int = Field(
-        256, ge=8, description="validation rows that torch and ONNX both score"
-    )
-
-
-class ThresholdParams(Section):
-    """The operating point, chosen on val."""
-
-    rule: Literal["sensitivity", "specificity", "youden", "fixed"] = "sensitivity"
-    at: Share = Field(
-        0.9, description="the sensitivity or specificity to reach, or the fixed threshold"
-    )
-
-
-class EvaluateParams(Section):
-    """What is measured on the artefact that will be served."""
-
-    variant: Variant = Field("fp32", description="the artefact that is served and scored")
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of patients")
-    seed: int = Field(11, ge=0)
-    threshold: ThresholdParams = ThresholdParams()
-    age_bands: list[int] = Field(default_factory=lambda: [0, 18, 40, 65, 120], description="years")
-    subgroup_min: int = Field(
-        20, ge=2, description="examples, with both classes, before a subgroup is judged"
-    )
-    explained: int = Field(6, ge=0, le=64, description="examples drawn with their explanation map")
-    latency_runs: int = Field(50, ge=5)
-
-
-class GateParams(Section):
-    """The policy. Floors hold for the lower bound of the interval, ceilings for the upper."""
-
-    floors: dict[str, Share] = Field(default_factory=lambda: {"auroc": 0.80})
-    external_floors: dict[str, Share] = Field(
-        default_factory=dict, description="floors on the held-out sites; none: not judged"
-    )
-    margins: dict[str, Share] = Field(
-        default_factory=lambda: {"auroc": 0.02},
-        description="how much worse than the champion is allowed",
-    )
-    subgroup_gap: Share = Field(
-        0.15, description="worst subgroup's AUROC below the whole, upper bound"
-    )
-    ece_max: Share = 0.10
-    parity_auroc: Share = Field(0.005, description="AUROC that the artefact may lose against torch")
-    parity_probability: Share = Field(
-        0.05, description="95th percentile of |probability difference|; int8 is coarser"
-    )
-    latency_p95_ms: Positive = 500.0
-    clean_receipt: bool = True
-    validated: bool = True
-
-
-class ServeParams(Section):
-    """Limits and sizes of the service."""
-
-    max_upload_mib: int = Field(64, ge=1, le=2048)
-    max_pixels: int = Field(100_000_000, ge=1024)
-    batch_max: int = Field(32, ge=1, le=1024)
-    threads: int = Field(0, ge=0, description="of ONNX Runtime; 0: one per core")
-
-
-class Params(Section):
-    """All sections of one workload; types of `preprocess`, `model`, `augment` are its own."""
-
-    source: SourceParams = SourceParams()
-    ingest: IngestParams = IngestParams()
-    validate_: ValidateParams = Field(default_factory=ValidateParams, alias="validate")
-    split: SplitParams = SplitParams()
-    preprocess: Any = None
-    model: Any = None
-    augment: Any = None
-    train: TrainParams = TrainParams()
-    export: ExportParams = ExportParams()
-    evaluate: EvaluateParams = EvaluateParams()
-    gate: GateParams = GateParams()
-    serve: ServeParams = ServeParams()
 
 
 def load(root: Path, workload: Workload) -> Params:

@@ -5,6 +5,7 @@ patient identifier: inside ingest a row is named by its number or its pseudonym.
 
     MedpipeError
     ├── ParamsError        params.yaml or an argument is wrong
+    │   └── DivergedError  a training's loss was not finite
     ├── SourceError        a source is not where, or not what, it should be
     ├── UnreadableError    one item of a source cannot be used (it is quarantined, the rest goes on)
     ├── DataError          the examples cannot be trained on (one class, one patient, failed rules)
@@ -29,6 +30,10 @@ class MedpipeError(Exception):
 
 class ParamsError(MedpipeError):
     """A parameter is unknown, of the wrong type or out of its range."""
+
+
+class DivergedError(ParamsError):
+    """A loss was not finite: this learning rate is too high for this network and these data."""
 
 
 class SourceError(MedpipeError):

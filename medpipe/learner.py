@@ -26,7 +26,7 @@ from medpipe import batches, hardware, optimisers
 from medpipe.batches import Batch, Rows
 from medpipe.checkpoints import Checkpoints
 from medpipe.config import TrainParams
-from medpipe.errors import ParamsError
+from medpipe.errors import DivergedError, ParamsError
 from medpipe.hardware import Hardware
 from medpipe.objectives.objective import Objective
 
@@ -95,7 +95,8 @@ def fit(
     Raises
     ------
     DataError : a class has no training rows
-    ParamsError : hardware that is not there, fewer rows than processes, or a loss not finite
+    ParamsError : hardware that is not there, or fewer rows than processes
+    DivergedError : a loss is not finite
     StorageError : a checkpoint cannot be written
     """
     chosen = hardware.choose(params)
@@ -232,7 +233,7 @@ class _Training:
             )
         )
         if not (math.isfinite(loss) and math.isfinite(val_loss)):
-            raise ParamsError(
+            raise DivergedError(
                 f"training diverged in epoch {self.epoch + 1}: loss {loss}, val loss {val_loss}; "
                 f"lower train.learning_rate (now {self.params.learning_rate}) or set gradient_clip"
             )

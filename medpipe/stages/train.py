@@ -5,21 +5,16 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from medpipe import __version__, checkpoints, files, learner, lineage, objectives, tracking
-from medpipe.batches import Rows
+from medpipe import checkpoints, files, learner, lineage, objectives, tracking, training
 from medpipe.checkpoints import Checkpoints
 from medpipe.config import Params, effective, flat
-from medpipe.errors import DataError
 from medpipe.learner import Epoch, Fitted
-from medpipe.nn import pretrained
 from medpipe.objectives.objective import Objective
 from medpipe.paths import Layout
 from medpipe.tables.ready import Ready
@@ -41,14 +36,14 @@ def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
     TrackingError : MLflow cannot be reached
     """
     ready, objective = Ready(layout.ready), objectives.get(workload.objective)
-    rows = {split: _rows(ready, split, objective) for split in ("train", "val")}
-    network = _network(workload, params, ready.state, layout.root)
-    states = checkpoints.opened(layout.checkpoints, _facts(params, ready, layout.root))
+    rows = {split: training.rows(ready, split, objective) for split in ("train", "val")}
+    network = training.network(workload, params, ready.state, layout.root)
+    states = checkpoints.opened(layout.checkpoints, training.facts(params, ready, layout.root))
     with _recording(layout, params, ready, states) as run:
 
         def on_epoch(epoch: Epoch) -> None:
             if run is not None:
-                run.metrics(epoch.number, _figures(epoch, objective))
+                run.metrics(epoch.number, training.figures(epoch, objective))
 
         fitted = learner.fit(
             network,
@@ -71,48 +66,6 @@ def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
     return _outcome(fitted, objective, run.id)
 
 
-def _rows(ready: Ready, split: str, objective: Objective) -> Rows:
-    labels = ready.frame(split)["label"].tolist()
-    if not labels:
-        raise DataError(
-            f"{split} has no rows; add patients, or change section split of params.yaml, and run "
-            "`medpipe stage preprocess` again"
-        )
-    return Rows(ready.arrays(split), objective.targets(labels))
-
-
-def _network(workload: Workload, params: Params, state: dict[str, Any], root: Path) -> nn.Module:
-    """The network as training finds it: its random start depends on the seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(params.train.seed)
-        network = workload.model(params.model, state)
-    if (start := _init_from(params, root)) is not None:
-        pretrained.load(network, start)
-    return network
-
-
-def _init_from(params: Params, root: Path) -> Path | None:
-    """The file of weights to start from, if the workload's section `model` has such a key."""
-    named = getattr(params.model, "init_from", None)
-    return root / named if named else None
-
-
-def _facts(params: Params, ready: Ready, root: Path) -> dict[str, Any]:
-    """Everything that decides the weights; a checkpoint of other facts is another training's."""
-    start = _init_from(params, root)
-    chosen = effective(params)
-    return {
-        "receipt": ready.receipt,
-        "preprocess": ready.params,
-        "state": ready.state,
-        "train": chosen["train"],
-        "augment": chosen["augment"],
-        "model": chosen["model"],
-        "init_from": files.sha256(start) if start is not None and start.is_file() else None,
-        "versions": [__version__, torch.__version__],
-    }
-
-
 @contextmanager
 def _recording(
     layout: Layout, params: Params, ready: Ready, states: Checkpoints
@@ -131,17 +84,9 @@ def _recording(
         yield run
 
 
-def _figures(epoch: Epoch, objective: Objective) -> dict[str, float]:
-    """An epoch under the names that MLflow and DVC's plots show."""
-    values = asdict(epoch)
-    del values["number"]
-    values[f"val_{objective.selection}"] = values.pop("score")
-    return {name: float(value) for name, value in values.items()}
-
-
 def _write(folder: Path, fitted: Fitted, objective: Objective, run_id: str) -> None:
     save_file(fitted.weights, folder / "weights.safetensors")
-    lines = [{"epoch": e.number, **_figures(e, objective)} for e in fitted.history]
+    lines = [{"epoch": e.number, **training.figures(e, objective)} for e in fitted.history]
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, list(lines[0]))
         table.writeheader()

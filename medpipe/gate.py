@@ -36,6 +36,8 @@ class Policy(Protocol):
     @property
     def margins(self) -> Mapping[str, float]: ...
     @property
+    def baseline_margin(self) -> float | None: ...
+    @property
     def subgroup_gap(self) -> float: ...
     @property
     def ece_max(self) -> float: ...
@@ -136,6 +138,7 @@ def _checks(
     else:
         for metric, margin in policy.margins.items():
             yield _margin(comparison, metric, margin)
+    yield from _baseline(candidate, policy.baseline_margin)
     yield from _subgroups(candidate, policy.subgroup_gap)
     yield _threshold(candidate)
     yield _calibration(candidate, policy.ece_max)
@@ -220,6 +223,26 @@ def _margin(comparison: Mapping[str, Any] | None, metric: str, margin: float) ->
         f"{relation} the margin's {sign * margin:+g}"
     )
     return Check(name, passed, worst, margin, why)
+
+
+def _baseline(candidate: Report, margin: float | None) -> Iterator[Check]:
+    """Nothing where no baseline was asked for, or the workload has no features for one."""
+    found = _at(candidate, "baseline")
+    if margin is None or found is None:
+        return
+    for metric, paired in (_at(found, "difference") or {"auroc": None}).items():
+        name, label = f"{metric} against the baseline", _label(metric)
+        low = _number(paired, "low")
+        if low is None:
+            why = _undefined(f"{label}'s difference from gradient boosting", paired)
+            yield Check(name, False, None, margin, why)
+            continue
+        passed = low >= -margin
+        why = (
+            f"{label}'s difference from gradient boosting on the same patients has the lower bound "
+            f"{low:+.4g}, {'at least' if passed else 'below'} the margin's {-margin:+g}"
+        )
+        yield Check(name, passed, low, margin, why)
 
 
 def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:

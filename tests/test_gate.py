@@ -18,6 +18,7 @@ class Demands:
     floors: dict = field(default_factory=lambda: {"auroc": 0.80})
     external_floors: dict = field(default_factory=dict)
     margins: dict = field(default_factory=lambda: {"auroc": 0.02})
+    baseline_margin: float | None = 0.02
     subgroup_gap: float = 0.15
     ece_max: float = 0.10
     parity_auroc: float = 0.005
@@ -47,6 +48,7 @@ def report():
                 "gap": {"auroc": between(-0.02, 0.01, 0.06)},
             }
         ],
+        "baseline": {"difference": {"auroc": {"difference": 0.01, "low": 0.0, "high": 0.02}}},
         "parity": {"auroc_lost": 0.001, "probability_p95": 0.01},
         "latency_ms": {"p95": 12.0},
     }
@@ -70,6 +72,7 @@ def check(verdict, name):
 LIMITS = [
     ("splits.test.metrics.auroc.low", "auroc", 0.80, 0.7999),
     ("splits.test.metrics.ece.high", "ece", 0.10, 0.1001),
+    ("baseline.difference.auroc.low", "auroc against the baseline", -0.02, -0.0201),
     ("subgroups.0.gap.auroc.high", "subgroup sex = F", 0.15, 0.1501),
     ("parity.auroc_lost", "parity auroc", 0.005, 0.00501),
     ("parity.probability_p95", "parity probability", 0.05, 0.0501),
@@ -132,6 +135,7 @@ def test_margins_are_not_asked_of_a_first_model():
         ("splits.test.metrics.auroc", None, "not in the report"),
         ("splits.test.metrics.auroc", {"low": float("nan")}, "not in the report"),
         ("subgroups.0.gap", None, "not in the report"),
+        ("baseline.difference.auroc", {"undefined": "one class only"}, "one class only"),
         ("latency_ms", {}, "not in the report"),
         ("parity", None, "not in the report"),
         ("splits", {}, "not in the report"),
@@ -141,6 +145,13 @@ def test_what_is_undefined_fails_with_its_reason(path, undefined, why):
     verdict = decide(changed(path, undefined), None, Demands(), None)
     assert not verdict.allowed
     assert any(why in reason for reason in verdict.reasons)
+
+
+def test_the_baseline_is_judged_where_there_is_one_and_the_policy_asks():
+    worse = changed("baseline.difference.auroc.low", -0.5)
+    assert decide(worse, None, Demands(baseline_margin=None), None).allowed
+    names = [c.name for c in decide(changed("baseline", None), None, Demands(), None).checks]
+    assert "auroc against the baseline" not in names
 
 
 def test_external_floors_are_judged_where_the_policy_asks():

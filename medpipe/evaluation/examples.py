@@ -67,7 +67,7 @@ def explained(
     Parameters
     ----------
     rows : rows of raw by example; one that is not there is left out
-    explain : inputs (1, …) → logit (1,), map (1, h, w)
+    explain : inputs (1, …) → logit (1,), map (1, …)
     """
     drawn = []
     for one in chosen:
@@ -76,8 +76,15 @@ def explained(
         row = rows[one.example]
         inputs = {name: array[None] for name, array in workload.encode(row, state).items()}
         _, heat = explain(inputs)
-        picture = workload.draw(row, heat[0])
-        drawn.append(Explained(one.example, one.kind, one.probability, picture))
+        drawn.append(
+            Explained(
+                one.example,
+                one.kind,
+                one.probability,
+                workload.draw(row, heat[0]),
+                workload.reasons(row, heat[0]),
+            )
+        )
     return drawn
 
 

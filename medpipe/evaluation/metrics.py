@@ -21,6 +21,7 @@ BETTER: dict[str, Literal["higher", "lower", "one", "zero"]] = {
     "ppv": "higher",
     "npv": "higher",
     "f1": "higher",
+    "min_se_ppv": "higher",
     "accuracy": "higher",
     "net_benefit": "higher",
     "brier": "lower",
@@ -41,7 +42,7 @@ METHODS = {
 
 _CELLS: dict[str, Callable[[threshold.Confusion], Floats]] = {
     name: getattr(threshold, name)
-    for name in ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1")
+    for name in ("sensitivity", "specificity", "ppv", "npv", "accuracy", "f1", "min_se_ppv")
 }
 
 
@@ -72,9 +73,11 @@ def measure(
     sample: Sample, *, at: float, confidence: float, resamples: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Each metric of `sample` at threshold `at`, as JSON: value, interval, or why there is none."""
+    proportions = _proportions(sample, at, confidence)
     estimates = {
         "auroc": auroc(sample, confidence=confidence),
-        **_proportions(sample, at, confidence),
+        **proportions,
+        "min_se_ppv": _lower(proportions["sensitivity"], proportions["ppv"]),
         "f1": _f1(sample, at, confidence),
         **_resampled(sample, at, confidence, resamples, seed),
         "calibration_slope": _coefficient(calibration.slope(sample), confidence),
@@ -109,6 +112,14 @@ def _proportions(sample: Sample, at: float, confidence: float) -> dict[str, Esti
         name: intervals.of_proportion(sample, hits, among, confidence=confidence)
         for name, (hits, among) in shares.items()
     }
+
+
+def _lower(first: Estimate, second: Estimate) -> Estimate:
+    """The lower of two proportions; its bounds are the lower of theirs, as either may be it."""
+    found = np.array([[e.value, e.low, e.high] for e in (first, second)], dtype=np.float64)
+    if np.isnan(found).any():
+        return Estimate(None, undefined="sensitivity or PPV is undefined")
+    return Estimate(*found.min(axis=0).tolist())
 
 
 def _f1(sample: Sample, at: float, confidence: float) -> Estimate:

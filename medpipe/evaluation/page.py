@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from medpipe.evaluation import words
 from medpipe.evaluation.curves import Curves
 from medpipe.evaluation.plots import pictures
+from medpipe.workload import Picture, Reason
 
 Kind = Literal["found", "missed", "false alarm"]
 
@@ -24,13 +25,15 @@ class Explained:
     Parameters
     ----------
     example : pseudonym
-    picture : PNG
+    picture : as the workload drew it
+    reasons : what moved the answer most, in words
     """
 
     example: str
     kind: Kind
     probability: float
-    picture: bytes
+    picture: Picture
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def render(report: Mapping[str, Any], found: Curves | None, examples: Sequence[E
         headline=words.headline(report),
         forest=rows,
         forest_start=start,
-        examples=[(e, _embedded(e.picture, "image/png")) for e in examples],
+        examples=[(e, _embedded(e.picture.data, e.picture.media_type)) for e in examples],
         splits=[(name, split) for name, split in report["splits"].items() if split],
         words=words,
     )

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from medpipe.config import EvaluateParams
 from medpipe.errors import DataError
-from medpipe.evaluation import calibration, metrics, threshold
+from medpipe.evaluation import calibration, compare, metrics, threshold
 from medpipe.evaluation.sample import Floats, Sample
 from medpipe.evaluation.subgroups import subgroups
 from medpipe.workload import Workload
+
+if TYPE_CHECKING:
+    from medpipe.evaluation.baseline import Boosted
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,44 @@ def report_for(
         ),
         "confidence": params.confidence,
         "methods": dict(metrics.METHODS),
+    }
+
+
+def against_baseline(
+    found: Boosted, scored: Mapping[str, Scored], point: OperatingPoint, params: EvaluateParams
+) -> dict[str, Any]:
+    """Section `baseline` of report.json: the rival, measured as the model is, and the difference.
+
+    Parameters
+    ----------
+    scored : the model's own, by split; `val` and `test` must be there
+    point : the model's own; the rival chooses its own on val by the same rule
+
+    Returns
+    -------
+    {method, examples, features, metrics of test, external: metrics or None, difference:
+    {metric: {difference, low, high, model, baseline, better}}}, model − baseline, paired by patient
+    """
+    rival = {split: Scored(scored[split].frame, logits) for split, logits in found.logits.items()}
+    own = operating_point(rival["val"], params)
+    pairs = ((scored["test"], point), (rival["test"], own))
+    difference = compare.paired(
+        scored["test"].labels,
+        scored["test"].frame["group"].to_numpy(),
+        *(each.probabilities(at.temperature) for each, at in pairs),
+        thresholds=(point.threshold, own.threshold),
+        confidence=params.confidence,
+    )
+    names = {"candidate": "model", "champion": "baseline"}
+    return {
+        "method": found.method,
+        "examples": found.examples,
+        "features": found.features,
+        "metrics": _split(rival["test"], own, params)["metrics"],
+        "external": (
+            _split(rival["external"], own, params)["metrics"] if "external" in rival else None
+        ),
+        "difference": {"auroc": {names.get(key, key): v for key, v in difference.items()}},
     }
 
 

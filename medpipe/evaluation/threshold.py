@@ -67,6 +67,17 @@ def f1(cells: Confusion) -> Floats:
     return ratio(2 * cells.true_positives, 2 * cells.true_positives + errors)
 
 
+def min_se_ppv(cells: Confusion) -> Floats:
+    """The lower of sensitivity and PPV, (R,): neither misses nor false alarms can buy it.
+
+    References
+    ----------
+    Silva et al. 2012, Computing in Cardiology 39:245–248 (Event 1 of the PhysioNet challenge).
+    """
+    lower: Floats = np.minimum(sensitivity(cells), ppv(cells))
+    return lower
+
+
 def net_benefit(cells: Confusion, threshold: float) -> Floats:
     """True positives gained per example, less false alarms at the odds of the threshold, (R,).
 

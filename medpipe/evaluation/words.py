@@ -25,6 +25,7 @@ NAMES = {
     "ppv": "Positive predictive value",
     "npv": "Negative predictive value",
     "f1": "F1",
+    "min_se_ppv": "Lower of sensitivity and PPV",
     "accuracy": "Accuracy",
     "net_benefit": "Net benefit at the threshold",
     "brier": "Brier score",
@@ -77,8 +78,49 @@ def alerts(report: Report) -> list[str]:
         "The temperature lies at the end of its range: the network's logits do not carry a risk.": (
             is_extreme(report["calibration"]["temperature"])
         ),
+        **_lost_to_baseline(report),
     }
     return [sentence for sentence, holds in said.items() if holds]
+
+
+def _lost_to_baseline(report: Report) -> dict[str, bool]:
+    found = report["baseline"]
+    differences = found["difference"].values() if found else []
+    lost = [d for d in differences if d["difference"] is not None and d["difference"] < 0]
+    sure = any(d["high"] is not None and d["high"] < 0 for d in lost)
+    return {
+        "Gradient boosting, a far simpler model, does better on these patients.": sure,
+        "Gradient boosting, a far simpler model, does no worse on these patients.": bool(lost)
+        and not sure,
+    }
+
+
+def baseline(report: Report) -> str:
+    """How the network does beside gradient boosting; empty where there is none."""
+    found = report["baseline"]
+    if not found:
+        return ""
+    (metric, paired), *_ = found["difference"].items()
+    said = f"Gradient boosting on the same patients: {shown(found['metrics'][metric])}."
+    if paired["difference"] is None:
+        return f"{said} The two cannot be compared: {paired.get('undefined', 'no reason given')}."
+    difference = {**paired, "value": abs(paired["difference"])}
+    if paired["difference"] < 0:
+        low, high = (None if paired[b] is None else -paired[b] for b in ("high", "low"))
+        difference |= {"low": low, "high": high}
+    side = "lower" if paired["difference"] < 0 else "higher"
+    return f"{said} The network is {side} by {shown(difference)} on the same examples."
+
+
+def left_out(report: Report) -> list[tuple[str, int]]:
+    """Why examples of raw are on no side of the split, and how many, the most frequent first."""
+    spoken = {
+        "without_label": "no label is known",
+        "copy_on_another_side": "the same content stands under another patient on another side",
+    }
+    counts = report["receipt"]["left_out"].items()
+    found = [(spoken.get(reason, reason), count) for reason, count in counts if count]
+    return sorted(found, key=lambda each: -each[1])
 
 
 def condition(report: Report) -> str:

@@ -11,13 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medpipe import files, lineage, tracking
+from medpipe import files, lineage, objectives, tracking
 from medpipe.config import Params, effective
 from medpipe.errors import MissingStageError
 from medpipe.evaluation import examples, page
+from medpipe.evaluation.baseline import boosted
 from medpipe.evaluation.curves import curves, write_csv
 from medpipe.evaluation.latency import latency
-from medpipe.evaluation.report import OperatingPoint, Scored, operating_point, report_for
+from medpipe.evaluation.report import (
+    OperatingPoint,
+    Scored,
+    against_baseline,
+    operating_point,
+    report_for,
+)
 from medpipe.evaluation.robustness import robustness
 from medpipe.paths import Layout
 from medpipe.serving.session import Session
@@ -63,6 +70,7 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     point = operating_point(scored["val"], params.evaluate)
     report = _facts(workload, params, layout, ready, artefact)
     report |= report_for(workload, params.evaluate, scored, point)
+    report["baseline"] = _baseline(workload, params, ready, scored, point)
     report["robustness"] = _robustness(workload, params, session, ready, scored["test"])
     chosen = _chosen(scored["test"], point, count=params.evaluate.explained)
     timed = scored["test"].frame["example"].head(_TIMED).tolist()
@@ -151,7 +159,8 @@ def _facts(
             "commit": str(lineage.commit(layout.root)),
         },
         "receipt": {
-            name: receipt[name] for name in ("digest", "clean", "problems", "counts", "by")
+            name: receipt[name]
+            for name in ("digest", "clean", "problems", "counts", "left_out", "by")
         },
         "validation": {
             "passed": bool(found["passed"]),
@@ -161,6 +170,23 @@ def _facts(
             ],
         },
     }
+
+
+def _baseline(
+    workload: Workload,
+    params: Params,
+    ready: Ready,
+    scored: Mapping[str, Scored],
+    point: OperatingPoint,
+) -> dict[str, Any] | None:
+    """What gradient boosting reaches on the same patients; None where it sees no features."""
+    objective = objectives.get(workload.objective)
+    inputs = {split: ready.arrays(split) for split in ("train", *scored)}
+    targets = {
+        split: objective.targets(ready.frame(split)["label"].tolist()) for split in ("train", "val")
+    }
+    found = boosted(workload, inputs, targets)
+    return found and against_baseline(found, scored, point, params.evaluate)
 
 
 def _robustness(
@@ -210,6 +236,8 @@ def _metrics(report: Mapping[str, Any]) -> dict[str, float]:
     measured = report["splits"]["test"]["metrics"]
     bounds = {f"auroc_{bound}": measured["auroc"][bound] for bound in ("low", "high")}
     values = {name: found["value"] for name, found in measured.items()} | bounds
+    if report["baseline"]:
+        values["baseline_auroc"] = report["baseline"]["metrics"]["auroc"]["value"]
     return {name: round(value, 4) for name, value in values.items() if value is not None}
 
 
@@ -239,6 +267,8 @@ def _track(layout: Layout, report: Mapping[str, Any]) -> None:
         for name, found in measured["metrics"].items()
         for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
     }
+    for name, found in (report["baseline"] or {"metrics": {}})["metrics"].items():
+        metrics[f"baseline/{name}"] = found["value"]
     metrics |= {f"calibration/{name}": value for name, value in report["calibration"].items()}
     metrics |= {f"latency_ms/{name}": report["latency_ms"][name] for name in ("p50", "p95")}
     metrics["threshold"] = report["threshold"]["value"]

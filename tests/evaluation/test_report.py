@@ -18,7 +18,7 @@ from medpipe.evaluation.report import OperatingPoint, Scored, operating_point, r
 from medpipe.evaluation.robustness import EXAMPLES, robustness
 from medpipe.evaluation.sample import Sample
 from medpipe.evaluation.subgroups import subgroups
-from medpipe.workload import COMMON, Column
+from medpipe.workload import COMMON, Column, Picture
 
 COLUMNS = (
     *COMMON,
@@ -66,9 +66,12 @@ def _measured() -> dict:
         "variant": "fp32", "artefact_sha256": "b" * 64, "size_mib": 1.5,
         "parity": {"probability_p95": 1e-6, "auroc_lost": 0.0}, "params": {},
         "data": {"raw_version": "c" * 64, "commit": "d" * 40}, "robustness": [],
-        "receipt": {"digest": "e" * 64, "clean": True, "problems": [], "by": "group", "counts": {}},
+        "receipt": {
+            "digest": "e" * 64, "clean": True, "problems": [], "by": "group", "counts": {},
+            "left_out": {"without_label": 12, "died in hospital": 34, "copy_on_another_side": 0},
+        },
         "validation": {"passed": True, "failed": []},
-        "latency_ms": {"p50": 1.0, "p95": 2.0, "runs": 50},
+        "latency_ms": {"p50": 1.0, "p95": 2.0, "runs": 50}, "baseline": None,
     }  # fmt: skip
     point = operating_point(scored["val"], PARAMS)
     return facts | report_for(Question(), PARAMS, scored, point)
@@ -216,7 +219,7 @@ def test_curves_are_thin_whole_and_written_as_csv(tmp_path):
 def test_page_loads_nothing_escapes_text_and_describes_images():
     report = whole_report()
     sample = split(2).sample(report["calibration"]["temperature"])
-    shown = [page.Explained("e20001", "missed", 0.2, b"\x89PNG")]
+    shown = [page.Explained("e20001", "missed", 0.2, Picture("image/png", b"\x89PNG"))]
     html = page.render(report, curves(sample, at=report["threshold"]["value"]), shown)
     seen = Page()
     seen.feed(html)
@@ -272,3 +275,35 @@ def test_latency_counts_encoding_and_scoring_of_one_example():
     assert 0 < found["p50"] <= found["p95"] < 1000
     assert seen == [0, 1, 0, 1, 0, 1, 0, 1]  # three to warm up, five counted
     assert latency(Slow(), {}, [], len, runs=5) == {"p50": None, "p95": None, "runs": 0}
+
+
+def test_page_says_who_was_left_out_and_why():
+    report = whole_report()
+    assert words.left_out(report) == [("died in hospital", 34), ("no label is known", 12)]
+    html = page.render(report, None, [])
+    assert "<li>34 examples: died in hospital</li><li>12 examples: no label is known</li>" in html
+
+
+def against(difference: float, low: float, high: float) -> dict:
+    paired = {"difference": difference, "low": low, "high": high}
+    return {
+        "method": "trees", "examples": 100, "features": 7, "difference": {"auroc": paired},
+        "metrics": {"auroc": {"value": 0.861, "low": 0.84, "high": 0.88}},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("difference", "said", "alert"),
+    [
+        ((0.012, -0.003, 0.027), "higher by 0.012 (−0.003 to 0.027)", ""),
+        ((-0.012, -0.027, 0.003), "lower by 0.012 (−0.003 to 0.027)", "does no worse"),
+        ((-0.02, -0.03, -0.01), "lower by 0.020 (0.010–0.030)", "does better"),
+    ],
+)
+def test_page_sets_the_network_beside_gradient_boosting(difference, said, alert):
+    report = whole_report(baseline=against(*difference))
+    html = page.render(report, None, [])
+    assert "Gradient boosting on the same patients: 0.861 (0.840–0.880)." in html
+    assert said in html
+    assert alert in " ".join(words.alerts(report))
+    assert len(words.alerts(report)) == bool(alert)

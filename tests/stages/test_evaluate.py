@@ -16,7 +16,7 @@ from medpipe.paths import Layout
 from medpipe.stages.evaluate import evaluate, find, score
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Writer, seal
-from medpipe.workload import COMMON, Column, Section, Workload
+from medpipe.workload import COMMON, Column, Picture, Section, Workload
 
 RUN = "0" * 32
 ROWS = {"train": 10, "val": 60, "test": 90, "external": 30}
@@ -63,7 +63,7 @@ class Mean(Workload):
 
     def draw(self, row, explanation):
         assert explanation.shape == (4, 4)
-        return b"\x89PNG" + row["image"]
+        return Picture("image/png", b"\x89PNG" + row["image"])
 
 
 def write_model(path: Path, *, slope: float = 0.05) -> None:
@@ -128,7 +128,14 @@ def write_project(root: Path, **model: float) -> Layout:
             for row in made:
                 writer.add(side, Mean().encode(row, {}))
     counts = {s: {"examples": n, "groups": n // 2, "positives": n // 2} for s, n in ROWS.items()}
-    receipt = {"digest": "f" * 64, "clean": True, "problems": [], "counts": counts, "by": "group"}
+    receipt = {
+        "digest": "f" * 64,
+        "clean": True,
+        "problems": [],
+        "counts": counts,
+        "left_out": {},
+        "by": "group",
+    }
     seal(layout.ready, state={}, receipt=receipt, params={})
     failed = [{"rule": "r1", "meaning": "m", "examples": 3}]
     files.write_json(layout.validation / "validation.json", {"passed": True, "failed": failed})
@@ -239,3 +246,30 @@ def test_scoring_in_batches_is_scoring_all():
     session = Sum()
     assert score(session, {"x": x}, 150) == pytest.approx(x.sum(axis=1))
     assert session.sizes == (64, 64, 22)
+
+
+class Listed(Mean):
+    """The same question with the 16 grey levels as features for a baseline."""
+
+    name = "mean"
+
+    def features(self, inputs):
+        return inputs["image"].reshape(len(inputs["image"]), -1).astype(np.float32)
+
+
+def test_gradient_boosting_on_the_same_patients_is_in_the_report(tmp_path):
+    layout = write_project(tmp_path)
+    params = Params(evaluate=EvaluateParams(resamples=100, latency_runs=5, explained=0))
+    evaluate(Listed(), params, layout)
+    found = json.loads(layout.report.read_text(encoding="utf-8"))["baseline"]
+    assert (found["examples"], found["features"]) == (10, 16)
+    paired = found["difference"]["auroc"]
+    assert paired["difference"] == pytest.approx(paired["model"] - paired["baseline"])
+    assert found["external"]["auroc"]["value"] is not None
+    written = json.loads((layout.evaluation / "metrics.json").read_text(encoding="utf-8"))
+    assert written["baseline_auroc"] == round(found["metrics"]["auroc"]["value"], 4)
+
+
+def test_images_have_no_baseline(evaluated):
+    report = json.loads(evaluated[0].report.read_text(encoding="utf-8"))
+    assert report["baseline"] is None

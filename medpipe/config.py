@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from medpipe import files, params_text
 from medpipe.errors import ParamsError
 from medpipe.sections import (
+    Axis,
     EvaluateParams,
     ExportParams,
     GateParams,
@@ -28,11 +31,13 @@ from medpipe.sections import (
     SplitParams,
     ThresholdParams,
     TrainParams,
+    TuneParams,
     ValidateParams,
 )
 from medpipe.workload import Workload
 
 __all__ = [
+    "Axis",
     "EvaluateParams",
     "ExportParams",
     "GateParams",
@@ -43,7 +48,9 @@ __all__ = [
     "SplitParams",
     "ThresholdParams",
     "TrainParams",
+    "TuneParams",
     "ValidateParams",
+    "add_workload",
     "child_environment",
     "described",
     "effective",
@@ -53,10 +60,25 @@ __all__ = [
     "locked_hash",
     "parse",
     "prefer",
+    "set_values",
+    "spelled",
     "workload_names",
 ]
 
 S = TypeVar("S", bound=BaseModel)
+_TUNED = ("train", "model", "augment")
+"""Sections whose parameters tuning may change."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people and DVC read it: to plain PyYAML, 1e-4 is a text and 1.0e-4 a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
 
 
 def load(root: Path, workload: Workload) -> Params:
@@ -99,6 +121,8 @@ def parse(section: Mapping[str, Any], workload: Workload) -> Params:
             f"{where}.evaluate.variant is {params.evaluate.variant!r}, which export.variants "
             f"{list(params.export.variants)} does not make; add it there"
         )
+    for name, axis in params.tune.space.items():
+        _check_axis(params, name, axis, f"{where}.tune.space.{name}")
     return params
 
 
@@ -106,9 +130,11 @@ def effective(params: Params) -> dict[str, Any]:
     """Every parameter with its default filled in, as JSON, to be saved beside a result.
 
     Path and options of the source are left out, because a folder's or a file's name may spell a
-    person's; what the source held is identified by the version of raw.
+    person's; what the source held is identified by the version of raw. So is section `tune`, which
+    decides nothing and may name a database.
     """
-    return params.model_dump(mode="json", by_alias=True, exclude={"source": {"path", "options"}})
+    left_out: Any = {"source": {"path", "options"}, "tune": True}
+    return params.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 
 def flat(params: Params) -> dict[str, str]:
@@ -185,20 +211,139 @@ def workload_names(root: Path) -> list[str]:
     return list(_sections(root))
 
 
-def _sections(root: Path) -> dict[str, Any]:
-    path = root / "params.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+def set_values(root: Path, workload: Workload, values: Mapping[str, Any]) -> None:
+    """Write `values` (dotted name → value) into the section of `workload` in params.yaml.
+
+    Nothing else of the file changes, not even the space before a comment.
+
+    Raises
+    ------
+    ParamsError : a value that is not allowed, or a place that cannot be written without changing
+        another, because it is an anchor; the file is as it was
+    """
+    path, text = _text(root)
+    expected = _content(text, path)
+    for name, value in values.items():
+        steps = ("workloads", workload.name, *name.split("."))
+        text = params_text.with_value(text, _tree(text), steps, _spelled(value))
+        _put(expected, steps, value)
+    parse(expected["workloads"][workload.name], workload)
+    _replace(path, text, expected)
+
+
+def add_workload(root: Path, name: str, *, like: str) -> None:
+    """Add to params.yaml a section `name`: that of `like`, with its comments.
+
+    Raises
+    ------
+    ParamsError : there is a section `name`, or none of `like`
+    """
+    sections = _sections(root)
+    if name in sections:
         raise ParamsError(
-            f"no params.yaml in {root}; run medpipe in a project, or pass --root"
-        ) from None
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+            f"params.yaml has a section workloads.{name} already; nothing was changed"
+        )
+    if like not in sections:
+        raise ParamsError(f"params.yaml has no section workloads.{like} that could be copied")
+    path, text = _text(root)
+    expected = _content(text, path)
+    expected["workloads"][name] = sections[like]
+    _replace(path, params_text.with_copy(text, _tree(text), name, like), expected)
+
+
+def spelled(workload: str, values: Mapping[str, Any]) -> str:
+    """`values` (dotted name → value) as the lines that stand for them in params.yaml."""
+    content: dict[str, Any] = {}
+    for name, value in values.items():
+        _put(content, ("workloads", workload, *name.split(".")), value)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _sections(root: Path) -> dict[str, Any]:
+    path, text = _text(root)
+    content = _content(text, path)
     if not isinstance(content, dict) or not isinstance(content.get("workloads"), dict):
         raise ParamsError(f"{path} must hold a mapping `workloads:` with one section per workload")
     sections: dict[str, Any] = content["workloads"]
     return sections
+
+
+def _text(root: Path) -> tuple[Path, str]:
+    path = root / "params.yaml"
+    try:
+        return path, path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise ParamsError(
+            f"no params.yaml in {root}; run medpipe in a project, or pass --root"
+        ) from None
+
+
+def _content(text: str, path: Path) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is not valid YAML: {error}") from None
+
+
+def _tree(text: str) -> yaml.Node:
+    tree = yaml.compose(text, Loader=_Loader)
+    assert tree is not None  # a file without content has no section, which is said before
+    return tree
+
+
+def _replace(path: Path, text: str, expected: Any) -> None:
+    """Put `text` in place of the file, if it says what is `expected` and nothing else."""
+    try:
+        is_right = bool(yaml.load(text, Loader=_Loader) == expected)
+    except yaml.YAMLError:
+        is_right = False
+    if not is_right:
+        raise ParamsError(
+            f"{path} is written so that this cannot be changed without changing something else "
+            "(an anchor, braces); change it by hand"
+        )
+    with files.new_file(path) as partial:
+        partial.write_bytes(text.encode("utf-8"))
+
+
+def _spelled(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).split("\n")[0]
+
+
+def _put(content: Any, steps: Sequence[str], value: Any) -> None:
+    *sections, name = steps
+    for step in sections:
+        if not content.get(step):
+            content[step] = {}
+        content = content[step]
+    content[name] = value
+
+
+def _check_axis(params: Params, name: str, axis: Axis, where: str) -> None:
+    """Raise ParamsError unless `name` is a parameter that tuning may set to all of `axis`."""
+    known = {
+        f"{section}.{field.alias or key}": field
+        for section in _TUNED
+        for key, field in type(getattr(params, section)).model_fields.items()
+    }
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ParamsError(
+            f"params.yaml: {where} is not a parameter that can be tuned; {hint}"
+            f"it may be one of section {', '.join(_TUNED)}, as `medpipe params` lists them"
+        )
+    field = known[name]
+    limited: Any = Annotated[field.annotation, Field(), *field.metadata]
+    allowed: TypeAdapter[Any] = TypeAdapter(limited, config=ConfigDict(strict=True))
+    for value in axis.ends:
+        try:
+            allowed.validate_python(value)
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"]
+            raise ParamsError(
+                f"params.yaml: {where}: {value!r}: {problem[0].lower()}{problem[1:]}"
+            ) from None
 
 
 def _checked(model: type[S], section: Any, where: str) -> S:
@@ -224,10 +369,19 @@ def _explained(model: type[BaseModel], detail: Any, where: str) -> str:
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
     """Names of the parameters of the section that `path` leads to."""
+    annotation: Any = model
     for step in path:
-        named = {field.alias or name: field for name, field in model.model_fields.items()}
-        inner = named[step].annotation if step in named else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+            continue
+        named = {field.alias or name: field for name, field in annotation.model_fields.items()}
+        annotation = named[step].annotation if step in named else None
+        if get_origin(annotation) is not dict and not _is_section(annotation):
             return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
+    if not _is_section(annotation):
+        return []
+    return [field.alias or name for name, field in annotation.model_fields.items()]
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

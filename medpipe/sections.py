@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medpipe.workload import Section
 
@@ -192,6 +192,50 @@ class ServeParams(Section):
     threads: int = Field(0, ge=0, description="of ONNX Runtime; 0: one per core")
 
 
+class Axis(Section):
+    """Where tuning looks for one parameter: from `low` to `high`, or among `choices`."""
+
+    low: int | float | None = None
+    high: int | float | None = Field(None, description="included")
+    log: bool = Field(False, description="even in the logarithm: for rates and penalties")
+    choices: list[bool | int | float | str] | None = Field(None, min_length=2)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [end for end in (self.low, self.high) if end is not None]
+        if len(given) != (0 if self.choices else 2):
+            raise ValueError("write either low and high, or choices")
+        if given and not given[0] < given[1]:
+            raise ValueError(f"low {given[0]} is not below high {given[1]}")
+        if self.log and not (given and given[0] > 0):
+            raise ValueError("log needs a low above 0")
+        return self
+
+    @property
+    def ends(self) -> list[bool | int | float | str]:
+        """The values that must be allowed for all others to be."""
+        return self.choices or [end for end in (self.low, self.high) if end is not None]
+
+
+class TuneParams(Section):
+    """Where `medpipe tune` looks for better parameters; no stage reads it."""
+
+    space: dict[str, Axis] = Field(
+        default_factory=dict,
+        description="dotted name of train, model or augment → where to look; none: a few that "
+        "matter nearly always",
+    )
+    pruner: Literal["median", "none"] = Field(
+        "median", description="median: stop a trial that is worse than half of those before it"
+    )
+    seed: int = Field(0, ge=0)
+    storage: str | None = Field(
+        None,
+        description="SQLAlchemy URL of a database that several machines share; none: SQLite in "
+        ".medpipe. One with a password belongs into MEDPIPE_TUNE_STORAGE",
+    )
+
+
 class Params(Section):
     """All sections of one workload; types of `preprocess`, `model`, `augment` are its own."""
 
@@ -207,3 +251,4 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     gate: GateParams = GateParams()
     serve: ServeParams = ServeParams()
+    tune: TuneParams = TuneParams()

@@ -40,7 +40,7 @@ def test_a_section_left_empty_has_every_default(tmp_path):
     ("section", "expected"),
     [
         ({"train": {"epoch": 3}}, "train.epoch is not a parameter; did you mean epochs?"),
-        ({"trian": {}}, "workloads.question.trian is not a parameter; did you mean train?"),
+        ({"trian": {}}, "workloads.question.trian is not a parameter; did you mean train"),
         ({"preprocess": {"size": 64}}, "preprocess.size is not a parameter; did you mean size_px?"),
         ({"evaluate": {"threshold": {"rul": 1}}}, "did you mean rule?"),
         ({"train": {"epochs": "many"}}, "train.epochs is 'many': input should be a valid integer"),
@@ -98,3 +98,34 @@ def test_described_parameters_show_value_limits_and_meaning():
     assert "split.val = 0.25   # > 0, < 1" in lines
     assert "split.by = group   # group | published" in lines
     assert any("sites held out whole" in line for line in lines)
+
+
+def test_a_number_may_be_written_as_people_and_dvc_write_it(tmp_path):
+    text = "workloads: {question: {train: {learning_rate: 1e-3, l2: 2.5E-05}}}"
+    train = config.load(project(tmp_path, text), QUESTION).train
+    assert (train.learning_rate, train.l2) == (0.001, 0.000025)
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ({"train.learning_rat": {"low": 1, "high": 2}}, "did you mean train.learning_rate"),
+        ({"split.val": {"low": 0.1, "high": 0.2}}, "may be one of section train, model, augment"),
+        ({"train.epochs": {"low": 0.5, "high": 2.0}}, "0.5: input should be a valid integer"),
+        ({"train.learning_rate": {"low": 0.1, "high": 20}}, "20: input should be less than"),
+        ({"train.optimiser": {"choices": ["adam", "lion"]}}, "'lion': input should be 'sgd'"),
+        ({"train.l2": {"low": 0.1}}, "either low and high, or choices"),
+        ({"train.l2": {"low": 0.2, "high": 0.1}}, "low 0.2 is not below high 0.1"),
+        ({"train.l2": {"low": 0, "high": 0.1, "log": True}}, "log needs a low above 0"),
+        ({"train.l2": {"low": 0, "hihg": 0.1}}, "hihg is not a parameter; did you mean high?"),
+    ],
+)
+def test_a_search_space_is_held_against_the_real_parameters(space, expected):
+    with pytest.raises(ParamsError) as refused:
+        config.parse({"tune": {"space": space}}, QUESTION)
+    assert expected in str(refused.value)
+
+
+def test_where_tuning_looks_and_stores_is_no_part_of_a_result():
+    params = config.parse({"tune": {"storage": "postgresql://me:secret@host/db"}}, QUESTION)
+    assert "secret" not in str(config.flat(params))

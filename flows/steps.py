@@ -17,7 +17,13 @@ class StepFailedError(MedpipeError):
     """A command ended with an error; its last lines are the message."""
 
 
-def dvc(*arguments: str, root: Path) -> list[str]:
+def stale(targets: list[str], *, root: Path) -> bool:
+    """Whether ``dvc repro`` would run any of `targets`, stages as dvc.yaml calls them."""
+    lines = dvc("status", "--json", *targets, root=root, shown=False)
+    return lines[-1:] != ["{}"]
+
+
+def dvc(*arguments: str, root: Path, shown: bool = True) -> list[str]:
     """Run ``dvc`` with `arguments` in the project at `root`; gives the lines it printed.
 
     A process of its own, because that is what a person types: what a flow does and what
@@ -45,7 +51,7 @@ def dvc(*arguments: str, root: Path) -> list[str]:
         try:
             for line in process.stdout:
                 lines.append(line.rstrip())
-                if lines[-1]:
+                if lines[-1] and shown:
                     logger.info(lines[-1])
         except BaseException:
             process.terminate()

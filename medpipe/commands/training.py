@@ -38,7 +38,9 @@ def run(root: Path, workload: str, reason: str, no_package: bool) -> None:
     files.ensure_room(home, mib=_PREFECT_MIB)
     # Before Prefect is imported: its embedded server's database belongs to the project.
     config.prefer("PREFECT_HOME", str(home))
-    flow = importlib.import_module("flows.training")
+    answers = importlib.import_module("flows.server").embedded()
+    flow = importlib.import_module("flows.training")  # meanwhile the server starts
+    answers()
     outcome, words = flow.run(workload, root=root, reason=reason, package=not no_package)
     click.echo(words, err=True)
     show(outcome)

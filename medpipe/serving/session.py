@@ -36,6 +36,8 @@ class Session:
     def __init__(self, path: Path, *, threads: int = 0) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        # Threads that wait for work by spinning take the processor from those that decode uploads.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = ort.InferenceSession(
                 path.read_bytes(), options, providers=["CPUExecutionProvider"]

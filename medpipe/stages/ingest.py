@@ -33,8 +33,9 @@ from medpipe.workload import Source, Workload
 
 MANIFEST = "raw.json"
 _FORMAT = 1
-_LOOK_AHEAD = 4
-"""Items per thread that may be read before they are written: bounds memory, hides a slow one."""
+_LOOK_AHEAD = 16
+"""Items per thread that may be read before they are written: bounds memory, and hides a slow one (a
+large film in JPEG 2000 takes as long as twenty others)."""
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,7 +76,7 @@ def ingest(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
 def in_order(function: Callable[[T], R], tasks: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
     """Each task with its result, in the order of the tasks, computed by `threads` ahead of need.
 
-    At most four times as many tasks as threads are held at a time, however many there are.
+    At most `_LOOK_AHEAD` tasks a thread are held at a time, however many there are.
     """
     waiting: deque[tuple[T, Future[R]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="ingest") as pool:

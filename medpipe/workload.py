@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-Dtype = Literal["str", "category", "int", "float", "bool", "date", "bytes"]
+Dtype = Literal["str", "category", "int", "float", "bool", "date", "bytes", "series"]
+"""``series`` is a list of (hour, value) pairs, hours since the example begins."""
 Row = Mapping[str, Any]
 """One row of raw: column name → value, None where it is not known."""
 State = dict[str, Any]
@@ -54,11 +55,49 @@ class Column:
     nullable: bool = True
     subgroup: bool = False
     """Whether the report is broken down by this column."""
+    span_h: float | None = None
+    """Of a series: measurements lie in the hours 0 to this."""
+    computed: bool = False
+    """Whether `Workload.read` makes it out of the others, so that a request cannot state it."""
+    flagged: bool = False
+    """Whether a stored value outside `low`…`high` or `values` is flagged and the run goes on.
+
+    `Workload.encode` must then take such a value for not known. A request is refused either way.
+    """
+
+    @property
+    def content(self) -> bool:
+        """Whether it is large and read only where the example itself is needed."""
+        return self.dtype in ("bytes", "series")
 
     @property
     def classed(self) -> bool:
         """Whether its values are classes, to be counted, and not quantities, to be measured."""
         return self.dtype in ("category", "str", "bool", "int")
+
+    @property
+    def allowed(self) -> str:
+        """What a value may be, in words, for errors and the data dictionary."""
+        if self.values:
+            return ", ".join(self.values)
+        if self.dtype == "bool":
+            return "0 or 1, true or false, yes or no"
+        if self.dtype == "date":
+            return "days as 2024-05-31 or 20240531"
+        if self.dtype == "int" and (self.low, self.high) == (0, 1):
+            return "0 or 1"
+        if self.dtype in ("str", "category"):
+            return "text"
+        if self.dtype == "bytes":
+            return "a file"
+        kind = "whole numbers" if self.dtype == "int" else "numbers"
+        low = "" if self.low is None else f" from {self.low:g}"
+        high = "" if self.high is None else f" to {self.high:g}"
+        limits = f"{kind}{low}{high}" + (f" {self.unit}" if self.unit else "")
+        if self.dtype != "series":
+            return limits
+        until = "" if self.span_h is None else f", hours 0 to {self.span_h:g}"
+        return f"pairs of hour and value: {limits}{until}"
 
 
 COMMON: tuple[Column, ...] = (
@@ -134,6 +173,30 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A drawing that a browser shows as it is; it loads nothing from elsewhere."""
+
+    media_type: Literal["image/png", "image/svg+xml"]
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Something in an example that moved its answer.
+
+    Parameters
+    ----------
+    what : in words, with the hours where it is a series
+    value : as it was stated, with its unit; "not measured" where its absence counted
+    effect : by how much the logit would differ without it; above 0 it raised the risk
+    """
+
+    what: str
+    value: str
+    effect: float
+
+
+@dataclass(frozen=True)
 class Identity:
     """What a payload says of the person in it. Lives inside ingest only."""
 
@@ -178,9 +241,18 @@ class Workload(ABC):
     title: ClassVar[str]
     intended_use: ClassVar[str]
     not_for: ClassVar[str]
+    payload: ClassVar[Literal["file", "record"]] = "file"
+    """What an example arrives as: bytes of a file, or a `Row` whose fields are columns of raw."""
+    example: ClassVar[Row] = {}
+    """Where payloads are records, an invented one, for documentation and forms."""
     columns: ClassVar[tuple[Column, ...]]
     """COMMON, then covariates, facts read from the payload, the label, and content."""
     label: ClassVar[str]
+    labels: ClassVar[tuple[str, ...]] = ()
+    """Where one example has several labels (multilabel): all their columns, `label` the first.
+
+    A source gives the others as covariates. One that is not known is left out of the loss.
+    """
     objective: ClassVar[str]
     """Name of a module in `medpipe.objectives`."""
     duplicate_column: ClassVar[str | None] = None
@@ -193,6 +265,11 @@ class Workload(ABC):
     """Section `model` of params.yaml."""
     augment_params: ClassVar[type[Section]] = Section
     """Section `augment` of params.yaml; closed unless the workload augments."""
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """Names of all columns that are predicted."""
+        return self.labels or (self.label,)
 
     # -- data in ---------------------------------------------------------------------------------
     @abstractmethod
@@ -223,6 +300,14 @@ class Workload(ABC):
         """Rules across columns of raw, beside those that the columns state themselves."""
         return ()
 
+    def excluded(self, row: Row) -> str | None:
+        """Why the question cannot be asked of `row` (small columns); None where it can.
+
+        Such examples stay in raw, are counted by reason in the receipt, and are in no split; a
+        request for one is refused with the reason.
+        """
+        return None
+
     # -- learning --------------------------------------------------------------------------------
     @abstractmethod
     def fit(self, rows: Iterable[Row], params: Any) -> State:
@@ -235,6 +320,13 @@ class Workload(ABC):
     @abstractmethod
     def model(self, params: Any, state: State) -> nn.Module:
         """The untrained network: `forward(*inputs)` gives logits, `explain` logits and map."""
+
+    def features(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """What the baseline beside the network sees of encoded inputs (N, …): (N, F), nan: unknown.
+
+        None where trees on features are no sensible rival, as for images.
+        """
+        return None
 
     def augment(self, params: Any) -> nn.Module | None:
         """Random changes of a training batch that leave its label true; None for none.
@@ -269,5 +361,9 @@ class Workload(ABC):
         return ()
 
     @abstractmethod
-    def draw(self, row: Row, explanation: np.ndarray) -> bytes:
-        """`explanation`, as the artefact gave it for `row`, drawn over the example: a PNG."""
+    def draw(self, row: Row, explanation: np.ndarray) -> Picture:
+        """`explanation`, as the artefact gave it for `row`, drawn over the example."""
+
+    def reasons(self, row: Row, explanation: np.ndarray) -> tuple[Reason, ...]:
+        """What moved the answer most, strongest first; none where only a picture can tell."""
+        return ()

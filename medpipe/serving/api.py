@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 from fastapi import FastAPI, Query, Request
@@ -22,7 +22,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from medpipe import __version__
+from medpipe import __version__, record
 from medpipe.errors import CertificateError, MedpipeError, OverloadedError, RequestError
 from medpipe.serving import intake
 from medpipe.serving.batching import Places
@@ -71,9 +71,21 @@ class Offer(BaseModel):
     problem: str | None = Field(None, description="Why a newer model on disk is not served")
 
 
-class Papers(BaseModel):
-    """What the model is, and who allowed it."""
+class Asked(BaseModel):
+    """One field of a record."""
 
+    name: str
+    meaning: str
+    allowed: str
+    required: bool
+
+
+class Papers(BaseModel):
+    """What the model is, who allowed it, and what to send."""
+
+    payload: Literal["file", "record"]
+    fields: list[Asked] = Field(description="Of a record; none where a file is sent")
+    example: dict[str, Any] = Field(description="A record that can be sent as it stands")
     card: dict[str, Any]
     certificate: dict[str, Any]
     certificate_sha256: str
@@ -99,6 +111,7 @@ _BODY = {
                     "properties": {intake.FIELD: {"type": "string", "format": "binary"}},
                 }
             },
+            intake.RECORD_TYPE: {"schema": {"type": "object"}},
             **{
                 kind: {"schema": {"type": "string", "format": "binary"}}
                 for kind in intake.RAW_TYPES
@@ -132,7 +145,7 @@ def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
         response_model=Answer,
         responses=_REFUSALS,
         openapi_extra=_BODY,
-        summary="Answer for one uploaded file",
+        summary="Answer for one example",
     )
     api.add_api_route("/v1/", routes.offers, response_model=list[Offer], summary="What is served")
     api.add_api_route(
@@ -184,7 +197,10 @@ class _Routes:
         request: Request,
         explain: Annotated[bool, Query(description="Add a PNG of where the evidence lies")] = False,
     ) -> Response:
-        """Send a DICOM, PNG or JPEG file, as a form field `file` or as the body itself."""
+        """Send a file, as a form field `file` or as the body, or a record as one JSON object.
+
+        ``GET`` on the same path says which, and what a record may hold.
+        """
         started = time.perf_counter()
         answer_id = str(uuid4())
         version = "-"
@@ -194,7 +210,10 @@ class _Routes:
                 settings = predictor.release.settings
                 version = f"{settings.workload} {settings.version}"
                 content = await intake.payload(
-                    request, place, max_upload_mib=settings.serve.max_upload_mib
+                    request,
+                    place,
+                    max_upload_mib=settings.serve.max_upload_mib,
+                    kind=predictor.release.workload.payload,
                 )
                 answer = await predictor.answer(content, explain=explain, answer_id=answer_id)
             response = Response(answer.model_dump_json(), media_type="application/json")
@@ -226,7 +245,14 @@ class _Routes:
 
     async def papers(self, workload: str) -> Papers:
         release = self.catalogue.predictor(workload).release
+        asked = record.asked(release.workload) if release.workload.payload == "record" else ()
         return Papers(
+            payload=release.workload.payload,
+            fields=[
+                Asked(name=c.name, meaning=c.meaning, allowed=c.allowed, required=not c.nullable)
+                for c in asked
+            ],
+            example=dict(release.workload.example),
             card=release.card,
             certificate=release.certificate,
             certificate_sha256=release.certificate_sha256,

@@ -6,6 +6,8 @@ identifiable image would lie on the disk of the server.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
@@ -16,6 +18,9 @@ from medpipe.serving.batching import Place
 RAW_TYPES = ("application/dicom", "image/png", "image/jpeg", "application/octet-stream")
 """Media types of a body that is the file itself. What is in it is decided by its bytes."""
 
+RECORD_TYPE = "application/json"
+"""Media type of a body that is a record."""
+
 FORM_TYPE = "multipart/form-data"
 FIELD = "file"
 CLIENT_CLOSED = 499
@@ -23,8 +28,10 @@ _FORM_OVERHEAD = 64 * 1024  # bytes of boundaries and headers around the file
 _MIB = 1 << 20
 
 
-async def payload(request: Request, place: Place, *, max_upload_mib: int) -> bytes:
-    """The uploaded file's bytes, from a multipart field ``file`` or a raw body.
+async def payload(
+    request: Request, place: Place, *, max_upload_mib: int, kind: Literal["file", "record"] = "file"
+) -> bytes:
+    """The bytes of the uploaded file, from a multipart field ``file`` or a raw body; or the JSON.
 
     Parameters
     ----------
@@ -37,14 +44,8 @@ async def payload(request: Request, place: Place, *, max_upload_mib: int) -> byt
         400 empty, or a form that is broken or has no file; 499 the client went away
     """
     media_type, options = parse_options_header(request.headers.get("content-type"))
-    kind = media_type.decode("latin-1")
-    if kind not in (FORM_TYPE, *RAW_TYPES):
-        raise RequestError(
-            f"send the file as {FORM_TYPE} with a field {FIELD!r}, or as the body with the "
-            f"Content-Type {', '.join(RAW_TYPES)}",
-            status=415,
-        )
-    is_form = kind == FORM_TYPE
+    _check_type(said := media_type.decode("latin-1"), kind)
+    is_form = said == FORM_TYPE
     limit = max_upload_mib * _MIB
     body = await _received(
         request, place, limit=limit + _FORM_OVERHEAD * is_form, named_mib=max_upload_mib
@@ -53,8 +54,22 @@ async def payload(request: Request, place: Place, *, max_upload_mib: int) -> byt
     if len(content) > limit:
         raise _too_large(max_upload_mib)
     if not content:
-        raise RequestError("the file is empty; send a DICOM, PNG or JPEG file", status=400)
+        raise RequestError("the body is empty", status=400)
     return content
+
+
+def _check_type(said: str, kind: Literal["file", "record"]) -> None:
+    if kind == "record":
+        if said != RECORD_TYPE:
+            raise RequestError(
+                f"send one JSON object with the Content-Type {RECORD_TYPE}", status=415
+            )
+    elif said not in (FORM_TYPE, *RAW_TYPES):
+        raise RequestError(
+            f"send the file as {FORM_TYPE} with a field {FIELD!r}, or as the body with the "
+            f"Content-Type {', '.join(RAW_TYPES)}",
+            status=415,
+        )
 
 
 async def _received(request: Request, place: Place, *, limit: int, named_mib: int) -> bytes:
@@ -77,7 +92,7 @@ async def _received(request: Request, place: Place, *, limit: int, named_mib: in
 
 def _too_large(max_upload_mib: int) -> RequestError:
     return RequestError(
-        f"the file is larger than {max_upload_mib} MiB; send one image, compressed, or have "
+        f"the body is larger than {max_upload_mib} MiB; send one example, compressed, or have "
         "serve.max_upload_mib raised",
         status=413,
     )

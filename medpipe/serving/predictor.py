@@ -20,6 +20,7 @@ from uuid import uuid4
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from medpipe import record
 from medpipe.errors import Fault, RequestError, UnreadableError
 from medpipe.serving.batching import Batcher
 from medpipe.serving.release import Release, Settings
@@ -30,6 +31,22 @@ STATUS: dict[Fault, int] = {"format": 415, "broken": 400, "content": 422, "size"
 
 Inputs = Mapping[str, np.ndarray]
 T = TypeVar("T")
+
+
+class Moved(BaseModel):
+    """Something in the example that moved the answer."""
+
+    what: str
+    value: str = Field(description="As it was sent, with its unit")
+    effect: float = Field(description="Change of the logit by it; above 0 it raised the risk")
+
+
+class Explanation(BaseModel):
+    """Where the evidence lies, as the served artefact itself says."""
+
+    media_type: str
+    picture: str = Field(description="Base64 of the drawing")
+    reasons: list[Moved] = Field(description="Strongest first; empty where only a picture can tell")
 
 
 class Answer(BaseModel):
@@ -49,7 +66,7 @@ class Answer(BaseModel):
                 "intended_use": "research on pneumonia in frontal chest radiographs",
                 "duration_ms": 6.2,
                 "warnings": [],
-                "explanation_png": None,
+                "explanation": None,
             }
         }
     )
@@ -67,9 +84,7 @@ class Answer(BaseModel):
     intended_use: str = Field(description="What the model may be used for")
     duration_ms: float = Field(ge=0, description="From the whole upload to this answer, ms")
     warnings: list[str] = Field(description="What makes this answer less certain than most")
-    explanation_png: str | None = Field(
-        None, description="Base64 of a PNG that shows where the evidence lies; with ?explain=true"
-    )
+    explanation: Explanation | None = Field(None, description="With ?explain=true")
 
 
 @dataclass(frozen=True)
@@ -83,11 +98,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Scored:
-    """One upload with what the model says of it; `drawn` is a PNG, if it was asked for."""
+    """One upload with what the model says of it, and why, if that was asked for."""
 
     example: Example
     logit: float
-    drawn: bytes | None = None
+    explanation: Explanation | None = None
 
 
 class Predictor:
@@ -134,7 +149,7 @@ class Predictor:
         if not explain:
             return Scored(example, self._scored([example.inputs])[0])
         ((logit, heat),) = self._explained([example.inputs])
-        return Scored(example, logit, self.release.workload.draw(example.row, heat))
+        return Scored(example, logit, self._drawn(example.row, heat))
 
     async def _together(self, payload: bytes, explain: bool) -> Scored:
         """Decoding beside the others, scoring with the others."""
@@ -142,8 +157,7 @@ class Predictor:
         if not explain:
             return Scored(example, await self._score(example.inputs))
         logit, heat = await self._explain(example.inputs)
-        drawn = await self._in_thread(self.release.workload.draw, example.row, heat)
-        return Scored(example, logit, drawn)
+        return Scored(example, logit, await self._in_thread(self._drawn, example.row, heat))
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
@@ -152,14 +166,26 @@ class Predictor:
     def _example(self, payload: bytes, to_be_drawn: bool) -> Example:
         workload, state = self.release.workload, self.release.state
         try:
+            content = payload if workload.payload == "file" else record.parsed(payload, workload)
             if to_be_drawn:
-                row: Row = workload.read(payload, limits=self._limits)
+                row: Row = workload.read(content, limits=self._limits)
                 inputs = workload.encode(row, state)
             else:
-                row, inputs = workload.request(payload, state, limits=self._limits)
+                row, inputs = workload.request(content, state, limits=self._limits)
+            if (reason := workload.excluded(row)) is not None:
+                raise UnreadableError(reason, fault="content")
         except UnreadableError as error:
             raise RequestError(str(error), status=STATUS[error.fault]) from None
         return Example(row, inputs, workload.cautions(row, state))
+
+    def _drawn(self, row: Row, heat: np.ndarray) -> Explanation:
+        workload = self.release.workload
+        picture = workload.draw(row, heat)
+        return Explanation(
+            media_type=picture.media_type,
+            picture=base64.b64encode(picture.data).decode("ascii"),
+            reasons=[Moved(**vars(reason)) for reason in workload.reasons(row, heat)],
+        )
 
     def _scored(self, batch: Sequence[Inputs]) -> list[float]:
         logits: list[float] = self.release.session.score(_stacked(batch)).tolist()
@@ -170,7 +196,7 @@ class Predictor:
         return list(zip(logits.tolist(), maps, strict=True))
 
     def _worded(self, found: Scored, *, answer_id: str, started: float) -> Answer:
-        logit, drawn = found.logit, found.drawn
+        logit = found.logit
         if not math.isfinite(logit):
             raise RequestError(
                 "the model gives no finite score for this example; do not use it", status=422
@@ -189,7 +215,7 @@ class Predictor:
             intended_use=self.release.workload.intended_use,
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
             warnings=list(found.example.warnings),
-            explanation_png=None if drawn is None else base64.b64encode(drawn).decode("ascii"),
+            explanation=found.explanation,
         )
 
 

@@ -25,7 +25,7 @@ def label(value: Any, column: Column, *, where: str) -> Any:
     parsed = _parsed(value, column)
     if isinstance(parsed, ValueError) or not _within(parsed, column):
         raise SourceError(
-            f"{where}: {column.name} is {str(value).strip()[:40]!r}; allowed: {_allowed(column)}, "
+            f"{where}: {column.name} is {str(value).strip()[:40]!r}; allowed: {column.allowed}, "
             "or nothing where it is not known"
         )
     return parsed
@@ -42,7 +42,7 @@ def covariate(value: Any, column: Column, *, where: str) -> Any:
     parsed = _parsed(value, column)
     if isinstance(parsed, ValueError):
         raise SourceError(
-            f"{where}: {column.name} cannot be read; allowed: {_allowed(column)}, or nothing "
+            f"{where}: {column.name} cannot be read; allowed: {column.allowed}, or nothing "
             "where it is not known"
         )
     return parsed
@@ -88,22 +88,25 @@ def day(value: Any) -> date:
     return date(int(parts[1]), int(parts[2]), int(parts[3]))
 
 
+def date_of(text: str | None, name: str | None, *, where: str) -> date | None:
+    """The day that a cell of column `name` holds, None where it is empty.
+
+    Raises
+    ------
+    SourceError : no day; names `where` (a row) and the column, and does not repeat the cell
+    """
+    if text is None:
+        return None
+    try:
+        return day(text)
+    except ValueError:
+        raise SourceError(
+            f"{where}: {name} is no day; allowed: 2024-05-31 or 20240531, or nothing"
+        ) from None
+
+
 def _within(value: Any, column: Column) -> bool:
     if value is None or column.dtype not in ("int", "float"):
         return True
     above = column.low is None or value >= column.low
     return bool(above and (column.high is None or value <= column.high))
-
-
-def _allowed(column: Column) -> str:
-    if column.values:
-        return ", ".join(column.values)
-    if column.dtype == "bool":
-        return "0 or 1, true or false, yes or no"
-    if column.dtype == "date":
-        return "days as 2024-05-31 or 20240531"
-    if column.dtype == "int" and (column.low, column.high) == (0, 1):
-        return "0 or 1"
-    kind = "whole numbers" if column.dtype == "int" else "numbers"
-    low = "" if column.low is None else f" from {column.low:g}"
-    return f"{kind}{low}" + ("" if column.high is None else f" to {column.high:g}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -107,12 +107,23 @@ def _plan(frame: pd.DataFrame, workload: Workload, params: Params) -> _Plan:
     if params.split.by == "group" and workload.duplicate_column:
         content = _objects(frame[workload.duplicate_column])
         copied[labelled] = split.copies(sides[labelled], content[labelled])
-    kept = labelled & ~copied
+    outside = _excluded(frame, workload)
+    kept = labelled & ~copied & np.array([reason is None for reason in outside], dtype=bool)
     left_out = {
         "without_label": int((~labelled).sum()),
         "copy_on_another_side": int(copied.sum()),
+        **Counter(reason for reason in outside if reason is not None),
     }
     return _Plan(frame[kept].reset_index(drop=True), sides[kept], left_out)
+
+
+def _excluded(frame: pd.DataFrame, workload: Workload) -> list[str | None]:
+    """Why each row is outside the cohort of the question; None where it is inside."""
+    if type(workload).excluded is Workload.excluded:  # a million rows need not be asked
+        return [None] * len(frame)
+    names = [str(name) for name in frame]
+    columns = [_objects(frame[name]) for name in names]
+    return [workload.excluded(dict(zip(names, row, strict=True))) for row in zip(*columns)]
 
 
 def _check(plan: _Plan, workload: Workload, params: Params) -> None:
@@ -223,7 +234,7 @@ def _examples(plan: _Plan, workload: Workload) -> split.Examples:
 
 
 def _small(workload: Workload) -> list[str]:
-    return [c.name for c in workload.columns if c.dtype != "bytes"]
+    return [c.name for c in workload.columns if not c.content]
 
 
 def _classed(workload: Workload) -> bool:

@@ -50,7 +50,7 @@ def validate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     MissingStageError : raw is not there
     """
     raw = Raw(layout.raw, workload.columns)
-    frame = raw.frame([c.name for c in workload.columns if c.dtype != "bytes"])
+    frame = raw.frame([c.name for c in workload.columns if not c.content])
     parts = raw.parts()
     with files.new_folder(layout.validation) as folder:
         found = _judged(parts, workload, known=layout.validation / "parts", kept=folder / "parts")

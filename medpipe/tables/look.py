@@ -50,7 +50,8 @@ def show(raw: Raw, workload: Workload) -> dict[str, Any]:
 def export(raw: Raw, workload: Workload, folder: Path, *, limit: int) -> dict[str, Any]:
     """Write the first `limit` examples into `folder`: a file per content, and ``examples.csv``.
 
-    Files are named ``<example>.<column>`` with the suffix of what they hold.
+    Files are named ``<example>.<column>`` with the suffix of what they hold; measurements of all
+    series go into ``series.csv``, a row each.
 
     Raises
     ------
@@ -58,6 +59,8 @@ def export(raw: Raw, workload: Workload, folder: Path, *, limit: int) -> dict[st
     StorageError : the folder cannot be written
     """
     blobs = [column.name for column in workload.columns if column.dtype == "bytes"]
+    series = [column.name for column in workload.columns if column.dtype == "series"]
+    measured: list[tuple[str, str, float, float]] = []
     names = [column.name for column in workload.columns]
     table: list[dict[str, Any]] = []
     written = 0
@@ -69,10 +72,16 @@ def export(raw: Raw, workload: Workload, folder: Path, *, limit: int) -> dict[st
                     if (data := row.pop(name)) is not None:
                         (folder / f"{row['example']}.{name}{_suffix(data)}").write_bytes(data)
                         written += 1
+                for name in series:
+                    pairs = row.pop(name) or ()
+                    measured += [(row["example"], name, hour, value) for hour, value in pairs]
                 table.append(row)
             if len(table) >= limit:
                 break
         pd.DataFrame(table).to_csv(folder / "examples.csv", index=False)
+        if series:
+            long = pd.DataFrame(measured, columns=["example", "variable", "hour", "value"])
+            long.to_csv(folder / "series.csv", index=False)
     return {"folder": str(folder), "examples": len(table), "files": written}
 
 

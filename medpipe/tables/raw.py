@@ -31,6 +31,7 @@ _MIB = 1 << 20
 _ROW_GROUP_BYTES = 4 * _MIB
 """What is held in memory while writing or reading, whatever the size of a part."""
 _ROW_OVERHEAD = 256  # bytes counted for the small columns of a row
+_PAIR_BYTES = 128  # of one measurement as Python objects
 _PART = re.compile(r"part-(\d{5,})\.parquet")
 _SCAN_ROWS = 16_384
 _TAG_KEY = hashlib.sha256(b"medpipe raw content").digest()
@@ -164,20 +165,21 @@ class Raw:
 
     def _write_part(self, path: Path, rows: Iterator[Row], limit: int) -> int:
         """Take from `rows` until the part is full; how many were taken."""
-        blobs = {column.name for column in self.columns if column.dtype == "bytes"}
+        blobs = {column.name for column in self.columns if column.content}
+        files_ = {column.name for column in self.columns if column.dtype == "bytes"}
         small = [name for name in self._schema.names if name not in blobs]
         count = written = pending_bytes = 0
         pending: list[dict[str, Any]] = []
         with pq.ParquetWriter(
             path,
             self._schema,
-            compression={n: "NONE" if n in blobs else "ZSTD" for n in self._schema.names},
+            compression={n: "NONE" if n in files_ else "ZSTD" for n in self._schema.names},
             use_dictionary=small,
             write_statistics=small,
         ) as writer:
             for row in rows:
                 pending.append(self._complete(row))
-                pending_bytes += _ROW_OVERHEAD + sum(len(row.get(n) or b"") for n in blobs)
+                pending_bytes += _ROW_OVERHEAD + sum(_size(row.get(n)) for n in blobs)
                 count += 1
                 if pending_bytes >= _ROW_GROUP_BYTES or written + pending_bytes >= limit:
                     self._flush(writer, pending)
@@ -196,6 +198,13 @@ class Raw:
         full = {name: row.get(name) for name in self._schema.names}
         full["content"] = full["content"] or content_digest(row, self.columns)
         return full
+
+
+def _size(content: Any) -> int:
+    """About how many bytes the content of one column takes."""
+    if content is None:
+        return 0
+    return len(content) if isinstance(content, bytes) else _PAIR_BYTES * len(content)
 
 
 def content_digest(row: Row, columns: Sequence[Column]) -> str:

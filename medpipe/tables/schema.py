@@ -22,6 +22,7 @@ _TYPES: dict[Dtype, pa.DataType] = {
     "bool": pa.bool_(),
     "date": pa.date32(),
     "bytes": pa.binary(),
+    "series": pa.list_(pa.list_(pa.float32(), 2)),  # pairs of hour and value
 }
 
 

@@ -19,6 +19,7 @@ import great_expectations.expectations as gxe
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -35,6 +36,7 @@ _STORED: dict[str, tuple[Callable[[pa.DataType], bool], ...]] = {
     "bool": (pa.types.is_boolean,),
     "date": (pa.types.is_date, pa.types.is_timestamp),
     "bytes": (pa.types.is_binary, pa.types.is_large_binary),
+    "series": (pa.types.is_list, pa.types.is_large_list),
 }
 """Dtype of a column → how Arrow may store it."""
 
@@ -57,15 +59,16 @@ class Suite:
         at it is then judged.
         """
         wrong = self._mistyped(pq.read_schema(part))
-        small = [c.name for c in self._columns if c.dtype != "bytes" and c.name not in wrong]
+        small = [c.name for c in self._columns if not c.content and c.name not in wrong]
         frame = pq.read_table(part, columns=small).to_pandas()
-        content = {c.name for c in self._columns if c.dtype == "bytes"} - wrong
+        content = {c.name for c in self._columns if c.content} - wrong
         frame = frame.assign(**{name: _presence(part, name) for name in sorted(content)})
         everyone = frame["example"].astype(str).tolist() if "example" in frame else []
         failed = {f"{name}.type": everyone for name in wrong}
         judged = [r for r in self._rules.values() if _by_value(r) and not wrong & set(r.columns)]
         if len(frame) and "example" in frame:
-            failed |= self._judge(_prepared(frame, judged), judged)
+            masks = {_mask(r): _within(part, r) for r in judged if r.kind == "series"}
+            failed |= self._judge(_prepared(frame, judged).assign(**masks), judged)
         return failed
 
     def _mistyped(self, schema: pa.Schema) -> set[str]:
@@ -91,12 +94,28 @@ def _presence(part: Path, name: str) -> np.ndarray:
     """(N,) 1 where there is content and nan where not; reads it only where some is missing."""
     metadata = pq.read_metadata(part)
     present = np.ones(metadata.num_rows)
-    place = metadata.schema.names.index(name)
-    chunks = [metadata.row_group(g).column(place) for g in range(metadata.num_row_groups)]
-    if not all(c.is_stats_set and c.statistics.null_count == 0 for c in chunks):
+    leaves = list(metadata.schema.names)  # a series has none of its own name
+    place = leaves.index(name) if name in leaves else None
+    groups = range(metadata.num_row_groups if place is not None else 0)
+    chunks = [metadata.row_group(group).column(place) for group in groups]
+    if not chunks or not all(c.is_stats_set and not c.statistics.null_count for c in chunks):
         missing = pq.read_table(part, columns=[name])[name].is_null()
         present[missing.to_numpy()] = np.nan
     return present
+
+
+def _within(part: Path, rule: Rule) -> np.ndarray:
+    """(N,) whether every measurement of a series is inside its limits, and so is its hour."""
+    column = pq.read_table(part, columns=[rule.columns[0]])[rule.columns[0]].combine_chunks()
+    pairs = column.flatten().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
+    hours, values = pairs[:, 0], pairs[:, 1]
+    late = np.inf if rule.span_h is None else rule.span_h
+    low = -np.inf if rule.low is None else rule.low
+    high = np.inf if rule.high is None else rule.high
+    fits = (hours >= 0) & (hours <= late) & (values >= low) & (values <= high)  # nan fits nothing
+    holds = np.ones(len(column), dtype=bool)
+    holds[pc.list_parent_indices(column).to_numpy()[~fits]] = False
+    return holds
 
 
 def _by_value(rule: Rule) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from medpipe.workload import Column, Workload
 
 Severity = Literal["critical", "warning"]
-Kind = Literal["type", "known", "range", "values", "unique", "across", "whole"]
+Kind = Literal["type", "known", "range", "series", "values", "unique", "across", "whole"]
 _AT_SOURCE = (
     "correct these rows at the source and ingest again, or, where the data are right, correct what "
     "the workload declares"
@@ -32,7 +32,7 @@ class Rule:
     meaning : the rule as a sentence
     severity : whether breaking it stops the run
     todo : what a person does where it is broken
-    low, high, values, holds : what the rule compares with, as its kind needs
+    low, high, span_h, values, holds : what the rule compares with, as its kind needs
     """
 
     name: str
@@ -43,6 +43,7 @@ class Rule:
     todo: str = _AT_SOURCE
     low: float | None = None
     high: float | None = None
+    span_h: float | None = None
     values: tuple[str, ...] = ()
     holds: Callable[[pd.DataFrame], pd.Series] | None = None
 
@@ -107,13 +108,14 @@ def fingerprint(workload: Workload) -> str:
     """
     module = inspect.getmodule(type(workload))
     source = inspect.getsource(module or type(workload))
-    facts = [(r.name, r.columns, r.low, r.high, r.values) for r in of(workload)]
+    facts = [(r.name, r.columns, r.low, r.high, r.span_h, r.values) for r in of(workload)]
     return hashlib.sha256(f"{facts!r}{source}".encode()).hexdigest()
 
 
 def _declared(column: Column) -> list[Rule]:
     name, unit = column.name, f" {column.unit}" if column.unit else ""
     own = (name,)
+    severity: Severity = "warning" if column.flagged else "critical"
     rules = [Rule(f"{name}.type", "type", own, f"{name} is stored as {column.dtype}")]
     if not column.nullable:
         rules.append(Rule(f"{name}.known", "known", own, f"{name} is never missing"))
@@ -121,10 +123,15 @@ def _declared(column: Column) -> list[Rule]:
         rules.append(Rule(f"{name}.unique", "unique", own, "no example stands twice in a part"))
     if column.values:
         meaning = f"{name} is one of {', '.join(column.values)}"
-        rules.append(Rule(f"{name}.values", "values", own, meaning, values=column.values))
-    if column.low is not None or column.high is not None:
+        rules.append(Rule(f"{name}.values", "values", own, meaning, severity, values=column.values))
+    limits = {"low": column.low, "high": column.high}
+    if column.dtype == "series":
+        meaning = f"every measurement of {name} is within {column.allowed}"
+        span = {"span_h": column.span_h}
+        rules.append(Rule(f"{name}.range", "series", own, meaning, severity, **limits, **span))
+    elif column.low is not None or column.high is not None:
         low = "" if column.low is None else f" at least {column.low:g}{unit}"
         high = "" if column.high is None else f" at most {column.high:g}{unit}"
         meaning = f"{name} is{' and'.join(filter(None, (low, high)))}"
-        rules.append(Rule(f"{name}.range", "range", own, meaning, low=column.low, high=column.high))
+        rules.append(Rule(f"{name}.range", "range", own, meaning, severity, **limits))
     return rules

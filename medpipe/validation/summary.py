@@ -53,7 +53,7 @@ def of(frame: pd.DataFrame, workload: Workload) -> list[ColumnSummary]:
             _bars(frame[column.name].dropna(), column),
         )
         for column in workload.columns
-        if column.dtype != "bytes"
+        if not column.content
     ]
 
 

@@ -34,6 +34,7 @@ from medpipe.workload import (
     Expectation,
     Identity,
     Perturbation,
+    Picture,
     Pseudonymise,
     Row,
     Section,
@@ -265,7 +266,7 @@ class ChestXray(Workload):
             )
         return tuple(said)
 
-    def draw(self, row: Row, explanation: np.ndarray) -> bytes:
+    def draw(self, row: Row, explanation: np.ndarray) -> Picture:
         pixels = image.decode_png(row["image"])
         height, width = pixels.shape
         side = max(height, width)
@@ -275,7 +276,8 @@ class ChestXray(Workload):
         colours = cv2.applyColorMap(image.to_grey(heat), cv2.COLORMAP_INFERNO)
         opacity = (_HEAT_OPACITY * heat)[..., None]
         film = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-        return image.encode_png(((1 - opacity) * film + opacity * colours + 0.5).astype(np.uint8))
+        drawn = ((1 - opacity) * film + opacity * colours + 0.5).astype(np.uint8)
+        return Picture("image/png", image.encode_png(drawn))
 
 
 def _bytes(payload: bytes | Row) -> bytes:

@@ -128,7 +128,7 @@ def test_the_service_answers_an_upload_as_the_evaluation_did(promoted):
         ).json()
     assert answer["risk"] == pytest.approx(scores.loc[example, "probability"], abs=1e-6)
     assert answer["certificate_sha256"] == promoted.allowed["certificate"]
-    assert answer["explanation_png"]
+    assert answer["explanation"]["picture"]
 
 
 def test_what_was_rolled_back_comes_back_only_by_a_person(promoted):

@@ -44,8 +44,8 @@ def test_every_answer_has_its_own_name(client):
 
 
 def test_an_explanation_comes_on_request_only(client):
-    assert post(client).json()["explanation_png"] is None
-    assert post(client, query="?explain=true").json()["explanation_png"].startswith("iVBOR")
+    assert post(client).json()["explanation"] is None
+    assert post(client, query="?explain=true").json()["explanation"]["picture"].startswith("iVBOR")
 
 
 @pytest.mark.parametrize(

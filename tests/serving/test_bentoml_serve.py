@@ -84,7 +84,7 @@ def test_an_uploaded_radiograph_is_answered_and_explained(served, radiograph):
         answer = httpx.post(f"{address}/v1/chest_xray?explain=true", files={"file": file}).json()
     assert 0 <= answer["risk"] <= 1
     assert answer["decision"] is (answer["risk"] >= answer["threshold"])
-    assert base64.b64decode(answer["explanation_png"]).startswith(b"\x89PNG")
+    assert base64.b64decode(answer["explanation"]["picture"]).startswith(b"\x89PNG")
 
 
 def test_a_film_of_another_modality_is_refused_and_told_why(served, radiograph, tmp_path):

@@ -43,7 +43,7 @@ def test_an_answer_names_the_model_and_who_allowed_it(predictor):
     assert (found.answer_id, found.workload, found.model_version) == ("given", "brightness", "3")
     assert found.certificate_sha256 == predictor.release.certificate_sha256
     assert found.intended_use == "testing the service"
-    assert found.explanation_png is None
+    assert found.explanation is None
 
 
 def test_the_workload_s_cautions_are_the_answer_s_warnings(predictor):
@@ -54,7 +54,7 @@ def test_the_workload_s_cautions_are_the_answer_s_warnings(predictor):
 
 def test_an_explanation_is_the_map_of_the_same_graph(predictor):
     found = answer(predictor, png(204), explain=True)
-    drawn = np.frombuffer(base64.b64decode(found.explanation_png), np.uint8)
+    drawn = np.frombuffer(base64.b64decode(found.explanation.picture), np.uint8)
     assert np.array_equal(cv2.imdecode(drawn, cv2.IMREAD_GRAYSCALE), np.full((8, 8), 204))
     assert found.risk == answer(predictor, png(204)).risk
 

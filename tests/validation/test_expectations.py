@@ -100,3 +100,33 @@ def test_nothing_is_printed_and_no_temporary_folder_stays(tmp_path, capfd, monke
     Suite(Question()).broken(part(folder, sex=["F", "X", None, "F"]))
     assert os.listdir(tmp_path) == ["raw"]
     assert capfd.readouterr() == ("", "")
+
+
+class Course(Question):
+    columns = (
+        *COMMON,
+        Column("pulse", "series", "pulse", "1/min", 20, 300, span_h=48, flagged=True),
+    )
+    label = "pulse"
+
+    def expectations(self):
+        return ()
+
+
+def test_a_measurement_or_an_hour_outside_its_limits_breaks_the_rule_of_its_example(tmp_path):
+    pulse = [[[0, 80], [48, 300]], [[1, 80], [2, 301]], [[48.5, 80]], [[3, float("nan")]], None, []]
+    names = [f"e{number}" for number in range(len(pulse))]
+    table = pa.table(
+        {
+            "example": names,
+            "group": names,
+            **{name: pa.nulls(len(names), kind) for name, kind in OTHERS.items()},
+            "pulse": pa.array(pulse, pa.list_(pa.list_(pa.float32(), 2))),
+        }
+    )
+    pq.write_table(table, tmp_path / "part-00000.parquet")
+    broken = Suite(Course()).broken(tmp_path / "part-00000.parquet")
+    assert broken == {"pulse.range": ["e1", "e2", "e3"]}
+
+
+OTHERS = {"site": pa.string(), "time": pa.date32(), "published": pa.string()}

@@ -165,7 +165,7 @@ def test_drawing_has_the_image_s_size_and_heats_the_right_place(shape: tuple[int
     grey = np.full(shape, 60, np.uint8)
     heat = np.zeros((4, 4), np.float32)
     heat[1:3, 1:3] = 1.0  # the middle, whatever was padded
-    drawn = cv2.imdecode(np.frombuffer(WORKLOAD.draw({"image": png(grey)}, heat), np.uint8), 1)
+    drawn = cv2.imdecode(np.frombuffer(WORKLOAD.draw({"image": png(grey)}, heat).data, np.uint8), 1)
     assert drawn.shape == (*shape, 3)
     assert drawn[shape[0] // 2, shape[1] // 2].astype(int).max() > 120
     assert np.abs(drawn[0, 0].astype(int) - 60).max() <= 2
@@ -174,7 +174,7 @@ def test_drawing_has_the_image_s_size_and_heats_the_right_place(shape: tuple[int
 @pytest.mark.parametrize("value", [0.0, np.nan, -1.0])
 def test_drawing_of_no_evidence_is_the_image_itself(value: float) -> None:
     drawn = WORKLOAD.draw({"image": png()}, np.full((2, 2), value, np.float32))
-    np.testing.assert_array_equal(image.decode_png(drawn), FILM)
+    np.testing.assert_array_equal(image.decode_png(drawn.data), FILM)
 
 
 def test_cautions_name_lateral_views_and_tiny_images() -> None:

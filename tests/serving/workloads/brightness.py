@@ -11,7 +11,7 @@ import numpy as np
 
 from medpipe.errors import UnreadableError
 from medpipe.io import image
-from medpipe.workload import COMMON, Section, Workload
+from medpipe.workload import COMMON, Picture, Section, Workload
 
 SIDE = 8
 
@@ -56,7 +56,7 @@ class Brightness(Workload):
         return ("wider than high",) if row["width_px"] > row["height_px"] else ()
 
     def draw(self, row, explanation):
-        return image.encode_png((explanation * 255).astype(np.uint8))
+        return Picture("image/png", image.encode_png((explanation * 255).astype(np.uint8)))
 
 
 WORKLOAD = Brightness()

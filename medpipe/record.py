@@ -1,0 +1,167 @@
+"""Records: examples that arrive as named values, each a column of raw.
+
+What a request may state, and within which limits, is what the columns declare, and stands nowhere
+else. Values are echoed only where they are numbers: a text, or the name of a field that nobody
+asked for, may be a person's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from medpipe.errors import UnreadableError
+from medpipe.workload import COMMON, Column, Workload
+
+MEASUREMENTS_MAX = 20_000
+"""In one series of a request; a monitor gives one a second for five hours and a half."""
+_TEXT_MAX = 200
+_SAID = 8
+"""Problems that one refusal lists."""
+
+
+def asked(workload: Workload) -> tuple[Column, ...]:
+    """The columns that a record may state, in the order of raw."""
+    common = {column.name for column in COMMON}
+    return tuple(
+        column
+        for column in workload.columns
+        if column.name not in common
+        and column.name != workload.label
+        and not column.computed
+        and column.dtype != "bytes"
+    )
+
+
+def parsed(body: bytes, workload: Workload) -> dict[str, Any]:
+    """The record in the JSON of a request; raises as `checked` does, and where it is no JSON."""
+    try:
+        # NaN and Infinity are no JSON, but Python reads them; `checked` then names the field.
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnreadableError("the body is not JSON; send one object, field by field") from None
+    return checked(content, workload)
+
+
+def checked(record: Any, workload: Workload) -> dict[str, Any]:
+    """The record of a request: every asked column, typed and within its limits; None: not known.
+
+    A series comes out as a list of (hour, value), in the order of the request.
+
+    Raises
+    ------
+    UnreadableError : not an object; a field that is not asked for; a value of another type, not
+        finite, or outside what its column allows; the message names field, number, limit and unit
+    """
+    if not isinstance(record, Mapping):
+        raise UnreadableError("send one JSON object, field by field", fault="format")
+    columns = asked(workload)
+    problems = _unknown(record, [column.name for column in columns])
+    values: dict[str, Any] = {}
+    for column in columns:
+        try:
+            values[column.name] = _value(record.get(column.name), column)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        more = f"; and {len(problems) - _SAID} more" if len(problems) > _SAID else ""
+        raise UnreadableError("; ".join(problems[:_SAID]) + more, fault="content")
+    return values
+
+
+def missing(row: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
+    """Names of the `columns` of which `row` says nothing, in words."""
+    return [c.name.replace("_", " ") for c in columns if not _stated(row.get(c.name))]
+
+
+def inside(value: float, column: Column) -> bool:
+    """Whether a number lies within what `column` declares; nan does not."""
+    return (
+        (column.low is None or value >= column.low)
+        and (column.high is None or value <= column.high)
+        and not math.isnan(value)
+    )
+
+
+def _stated(value: Any) -> bool:
+    return value is not None and (not isinstance(value, (list, tuple)) or len(value) > 0)
+
+
+def _unknown(record: Mapping[str, Any], known: list[str]) -> list[str]:
+    said = []
+    for number, name in enumerate(record, start=1):
+        if name in known:
+            continue
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        said.append(f"field {number} of the request is not one that is asked for{hint}")
+    return said
+
+
+def _value(value: Any, column: Column) -> Any:
+    """`value` as `column` stores it. Raises ValueError with a sentence."""
+    if not _stated(value):
+        if not column.nullable:
+            raise ValueError(f"{column.name} is missing; allowed: {column.allowed}")
+        return None
+    if column.dtype == "series":
+        return _series(value, column)
+    if column.dtype in ("int", "float"):
+        return _number(value, column, column.name)
+    if column.dtype == "bool":
+        if not isinstance(value, bool):
+            raise ValueError(f"{column.name} is neither true nor false")
+        return value
+    return _text(value, column)
+
+
+def _text(value: Any, column: Column) -> Any:
+    if not isinstance(value, str):
+        raise ValueError(f"{column.name} is not a text; allowed: {column.allowed}")
+    if column.values and value not in column.values:
+        raise ValueError(f"{column.name} is not one of {column.allowed}")
+    if len(value) > _TEXT_MAX:
+        raise ValueError(f"{column.name} is longer than {_TEXT_MAX} characters")
+    if column.dtype != "date":
+        return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"{column.name} is no day; write it as 2024-05-31") from None
+
+
+def _number(value: Any, column: Column, where: str) -> float | int:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{where} is not a number; allowed: {column.allowed}")
+    if not math.isfinite(value):
+        raise ValueError(f"{where} is {value}; leave out what is not known")
+    if not inside(value, column):
+        unit = f" {column.unit}" if column.unit else ""
+        raise ValueError(f"{where} is {value:g}{unit}; allowed: {column.allowed}")
+    if column.dtype != "int":
+        return float(value)
+    if value != int(value):
+        raise ValueError(f"{where} is {value:g}; allowed: {column.allowed}")
+    return int(value)
+
+
+def _series(value: Any, column: Column) -> list[tuple[float, float]]:
+    if not isinstance(value, list):
+        raise ValueError(f"{column.name} is not a list; allowed: {column.allowed}")
+    if len(value) > MEASUREMENTS_MAX:
+        raise ValueError(
+            f"{column.name} has {len(value)} measurements; at most {MEASUREMENTS_MAX} are read"
+        )
+    hours = Column("hour", "float", "since the start", "h", low=0, high=column.span_h)
+    pairs = []
+    for number, pair in enumerate(value, start=1):
+        where = f"{column.name}, measurement {number},"
+        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+            raise ValueError(f"{where} is not a pair; write [hour, value]")
+        hour = _number(pair[0], hours, f"the hour of {where.rstrip(',')}")
+        pairs.append((float(hour), float(_number(pair[1], column, where))))
+    return pairs

@@ -1,0 +1,47 @@
+"""Occlusion: effects worked by hand on a linear network, in torch and in the exported file."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from medpipe.artefact import graph
+from medpipe.nn.occlusion import Occlusion
+from medpipe.serving.session import Session
+
+
+class Sum(nn.Module):
+    """logit = 2 a + 3 b + c, of x = (a, b) and one code c."""
+
+    def forward(self, x: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
+        return (x * torch.tensor([2.0, 3.0])).sum(1, keepdim=True) + code.float()
+
+
+def network() -> Occlusion:
+    shown = torch.ones(3, 3, dtype=torch.bool) ^ torch.eye(3, dtype=torch.bool)
+    return Occlusion(
+        Sum(),
+        shown=(shown[:, :2], shown[:, 2:]),
+        unknown=(torch.tensor([0.5, 0.0]), torch.tensor([0])),
+        shape=(3,),
+    )
+
+
+ROWS = {"x": np.array([[1.5, -1], [0.5, 2]], np.float32), "code": np.array([[4], [0]])}
+LOGITS = [4.0, 7.0]
+EFFECTS = [[2.0, -3.0, 4.0], [0.0, 6.0, 0.0]]
+
+
+def test_an_effect_is_what_the_logit_loses_without_the_part() -> None:
+    logits, effects = network().explain(*(torch.from_numpy(rows) for rows in ROWS.values()))
+    torch.testing.assert_close(logits[:, 0], torch.tensor(LOGITS))
+    torch.testing.assert_close(effects, torch.tensor(EFFECTS))
+
+
+def test_the_exported_file_gives_the_same_effects_for_any_number_of_rows(tmp_path) -> None:
+    graph.export(network(), ROWS, tmp_path / "model.onnx")
+    session = Session(tmp_path / "model.onnx", threads=1)
+    three = {name: rows[[0, 1, 1]] for name, rows in ROWS.items()}
+    logits, effects = session.explain(three)
+    np.testing.assert_allclose(logits, [*LOGITS, LOGITS[1]])
+    np.testing.assert_allclose(effects, [*EFFECTS, EFFECTS[1]])
+    np.testing.assert_allclose(session.score({n: r[:1] for n, r in ROWS.items()}), LOGITS[:1])

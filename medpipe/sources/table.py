@@ -13,7 +13,6 @@ Rows are counted as a spreadsheet shows them: the header is row 1.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ class Table(Source):
         options = self._options
         label = cells.label(row[options.label or self._label.name], self._label, where=where)
         patient, site, day = (
-            self._said(row, column) for column in (options.patient, options.site, options.date)
+            rows.said(row, column) for column in (options.patient, options.site, options.date)
         )
         covariates = {
             name: self._covariate(name, row[column], where)
@@ -97,13 +96,9 @@ class Table(Source):
             patient_id=patient,
             site=site,
             public_site=options.public_site,
-            acquired=_day(day, options.date, where),
+            acquired=cells.date_of(day, options.date, where=where),
             covariates=covariates,
         )
-
-    def _said(self, row: Mapping[str, Any], column: str | None) -> str | None:
-        value = None if column is None else row[column]
-        return None if value is None else str(value).strip() or None
 
     def _covariate(self, name: str, value: Any, where: str) -> Any:
         if name not in self._columns:
@@ -118,14 +113,3 @@ class Table(Source):
             options.label or self._label.name,
             *options.columns.values(),
         }
-
-
-def _day(text: str | None, column: str | None, where: str) -> date | None:
-    if text is None:
-        return None
-    try:
-        return cells.day(text)
-    except ValueError:
-        raise SourceError(
-            f"{where}: {column} is no day; allowed: 2024-05-31 or 20240531, or nothing"
-        ) from None

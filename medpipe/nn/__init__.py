@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from medpipe.nn.params import ImageModel
+from medpipe.nn.params import ImageModel, TableModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,4 +60,25 @@ def build(
     return network
 
 
-__all__ = ["ImageModel", "build"]
+def build_table(
+    params: TableModel, *, numbers: int, categories: Sequence[int], outputs: int
+) -> nn.Module:
+    """The untrained network that `params` describe, for rows of a table.
+
+    It gives ``forward(numbers, known, codes) -> logits (B, outputs)``: `numbers` (B, F) float,
+    standardised; `known` (B, F) float, 1 where the number is known and 0 where not; `codes` (B, C)
+    whole numbers, 0 for not known. What explains it is `medpipe.nn.occlusion.Occlusion`.
+
+    Parameters
+    ----------
+    numbers : F
+    categories : how many codes each of the C columns has, the code 0 among them
+    """
+    builder = importlib.import_module(f"{__name__}.{params.architecture}")  # delayed: torch
+    network: nn.Module = builder.build(
+        params, numbers=numbers, categories=categories, outputs=outputs
+    )
+    return network
+
+
+__all__ = ["ImageModel", "TableModel", "build", "build_table"]

@@ -61,3 +61,27 @@ class AugmentParams(Section):
     flip: bool = Field(
         False, description="mirror left and right: moves the heart; off for radiographs"
     )
+
+
+class TableModel(Section):
+    """A network for rows of numbers and categories, by architecture."""
+
+    architecture: Literal["mlp", "ft_transformer"] = "mlp"
+    layers: int = Field(2, ge=1, le=16, description="mlp: hidden layers; ft_transformer: blocks")
+    dropout: float = Field(0.2, ge=0, lt=1)
+    width: int = Field(128, ge=4, le=4096, description="mlp: units of a layer")
+    embedding: int = Field(8, ge=1, le=256, description="mlp: length of a category's vector")
+    dim: int = Field(48, ge=4, le=1024, description="ft_transformer: length of a token")
+    heads: int = Field(4, ge=1, le=32, description="ft_transformer: attention heads; divide dim")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.dim % self.heads:
+            raise ValueError(f"dim {self.dim} is not divisible by heads {self.heads}")
+        return self
+
+
+class HideParams(Section):
+    """Fields that are hidden while the network learns, so that it can answer without them."""
+
+    hide: float = Field(0.05, ge=0, lt=1, description="probability of each field, in each row")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ _PART = re.compile(r"part-(\d{5,})\.parquet")
 _SCAN_ROWS = 16_384
 _TAG_KEY = hashlib.sha256(b"medpipe raw content").digest()
 """Public, and the same for ever."""
+_BRIEF = (str, int, bool, type(None))
+"""Values that are equal exactly where they read the same, within a type: 0.0 and −0.0 do not."""
 
 
 class Raw:
@@ -51,6 +54,7 @@ class Raw:
         self.folder = folder
         self.columns = tuple(columns)
         self._schema = schema((*columns, *KEPT))
+        self._names = tuple(self._schema.names)  # which Arrow makes anew whenever it is asked
 
     def parts(self) -> list[Path]:
         """The whole parts, in the order in which they were written."""
@@ -130,6 +134,17 @@ class Raw:
         frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(date_as_object=False)
         return frame[list(columns)]
 
+    def frames(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """What `frame` gives, some ten thousand rows at a time; raises as it does."""
+        for part, kept in zip(self._needed(), self._in_force(), strict=True):
+            start = 0
+            with pq.ParquetFile(part, pre_buffer=False) as file:
+                for batch in file.iter_batches(batch_size=_SCAN_ROWS, columns=list(columns)):
+                    mask = pa.array(kept[start : start + batch.num_rows])
+                    start += batch.num_rows
+                    frame = batch.filter(mask).to_pandas(date_as_object=False)
+                    yield frame[list(columns)]
+
     def examples(self) -> set[str]:
         """The examples in force; none where nothing was ingested yet."""
         return set(self.frame(["example"])["example"]) if self.parts() else set()
@@ -155,13 +170,14 @@ class Raw:
 
     def _in_force(self) -> list[np.ndarray]:
         """For each part, which of its rows no later row supersedes and no refusal withdrew."""
+        ledger = Ledger(self.folder)
+        counts = [pq.read_metadata(part).num_rows for part in self.parts()]
+        if ledger.every_row_stands(sum(counts)):  # then no names need be held against each other
+            return [np.ones(count, dtype=bool) for count in counts]
         tables = [pq.ParquetFile(part).read(columns=["example"]) for part in self.parts()]
         examples = pa.concat_tables(tables).to_pandas()["example"]
-        superseded = examples.duplicated(keep="last") | examples.isin(
-            Ledger(self.folder).withdrawn()
-        )
-        ends = np.cumsum([table.num_rows for table in tables])[:-1]
-        return np.split(~superseded.to_numpy(dtype=bool), ends)
+        superseded = examples.duplicated(keep="last") | examples.isin(ledger.withdrawn())
+        return np.split(~superseded.to_numpy(dtype=bool), np.cumsum(counts)[:-1])
 
     def _write_part(self, path: Path, rows: Iterator[Row], limit: int) -> int:
         """Take from `rows` until the part is full; how many were taken."""
@@ -195,7 +211,7 @@ class Raw:
         pending.clear()
 
     def _complete(self, row: Row) -> dict[str, Any]:
-        full = {name: row.get(name) for name in self._schema.names}
+        full = {name: row.get(name) for name in self._names}
         full["content"] = full["content"] or content_digest(row, self.columns)
         return full
 
@@ -213,13 +229,24 @@ def content_digest(row: Row, columns: Sequence[Column]) -> str:
     It notices changes, it does not withstand forgers: content enters as a Poly1305 tag, eight times
     faster than BLAKE2b, which would be a quarter of the work on a film of 8 MiB.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    for column in columns:
-        value = row.get(column.name)
-        if isinstance(value, bytes):
-            data = Poly1305.generate_tag(_TAG_KEY, value)
-        else:
-            data = repr(value).encode()
-        digest.update(f"{column.name} {len(data)} ".encode())
-        digest.update(data)
-    return digest.hexdigest()
+    said = [
+        _briefly(column.name, value)
+        if type(value := row.get(column.name)) in _BRIEF
+        else _at_length(column.name, value)
+        for column in columns
+    ]
+    return hashlib.blake2b(b"".join(said), digest_size=8).hexdigest()
+
+
+@lru_cache(1 << 16, typed=True)  # a million rows of a table say the same few words
+def _briefly(name: str, value: Any) -> bytes:
+    return _at_length(name, value)
+
+
+def _at_length(name: str, value: Any) -> bytes:
+    """Name and value of a column, told apart from any other by the length of the value."""
+    if isinstance(value, bytes):
+        data = Poly1305.generate_tag(_TAG_KEY, value)
+    else:
+        data = repr(value).encode()
+    return b"%s %d %s" % (name.encode(), len(data), data)

@@ -50,32 +50,52 @@ def validate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     MissingStageError : raw is not there
     """
     raw = Raw(layout.raw, workload.columns)
-    frame = raw.frame([c.name for c in workload.columns if not c.content])
     parts = raw.parts()
     with files.new_folder(layout.validation) as folder:
         found = _judged(parts, workload, known=layout.validation / "parts", kept=folder / "parts")
-        broken = _in_force(parts, found, set(frame["example"]))
-        findings = _by_row(broken, workload) + whole.judge(frame, workload, params.validate_)
+        seen, counted, standing = _looked_at(raw, workload, params, found)
+        broken = _in_force(parts, found, standing)
+        findings = _by_row(broken, workload) + seen.findings()
         outcome = {
             "passed": not any(finding.stops for finding in findings),
             "rules": len(findings),
             "failed": [finding.summary() for finding in findings if not finding.passed],
             "parts": len(parts),
-            "rows": len(frame),
+            "rows": seen.rows,
         }
         files.write_json(folder / "validation.json", outcome)
         files.write_json(folder / "failed.json", _failed(findings))
         html = page.render(
             workload,
             findings,
-            summary.of(frame, workload),
-            rows=len(frame),
+            counted.columns(),
+            rows=seen.rows,
             parts=len(parts),
             version=raw.version(),
         )
         (folder / "index.html").write_text(html, encoding="utf-8")
     _stop(findings, layout.validation / "index.html")
     return outcome
+
+
+def _looked_at(
+    raw: Raw, workload: Workload, params: Params, found: list[dict[str, list[str]]]
+) -> tuple[whole.Whole, summary.Summary, set[str]]:
+    """One pass over the rows in force.
+
+    Returns
+    -------
+    What they are as a whole, their counts, and which of those that break a rule are among them.
+    """
+    named = {example for broken in found for ids in broken.values() for example in ids}
+    seen, counted = whole.Whole(workload, params.validate_), summary.Summary(workload)
+    standing: set[str] = set()
+    for frame in raw.frames([c.name for c in workload.columns if not c.content]):
+        seen.add(frame)
+        counted.add(frame)
+        if named:
+            standing |= named.intersection(frame["example"])
+    return seen, counted, standing
 
 
 def _judged(
@@ -101,17 +121,16 @@ def _judged(
 
 
 def _in_force(
-    parts: list[Path], found: list[dict[str, list[str]]], examples: set[str]
+    parts: list[Path], found: list[dict[str, list[str]]], standing: set[str]
 ) -> dict[str, list[str]]:
-    """`found` of all parts together, for rows that stand: `examples` in their last parts.
+    """`found` of all parts together, for the rows of `standing` in their last parts.
 
     What was corrected at the source, or withdrawn, breaks a rule no more.
     """
-    named = examples.intersection(e for broken in found for ids in broken.values() for e in ids)
     last: dict[str, int] = {}
-    for place, part in enumerate(parts if named else []):
+    for place, part in enumerate(parts if standing else []):
         here = pq.ParquetFile(part).read(columns=["example"])["example"].to_pylist()
-        last |= dict.fromkeys(named.intersection(here), place)
+        last |= dict.fromkeys(standing.intersection(here), place)
     together: dict[str, list[str]] = defaultdict(list)
     for place, broken in enumerate(found):
         for rule, ids in broken.items():

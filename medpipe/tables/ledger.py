@@ -78,6 +78,21 @@ class Ledger:
         with files.new_file(self._path) as partial:
             pq.write_table(table, partial, compression="zstd")
 
+    def every_row_stands(self, rows: int) -> bool:
+        """Whether the parts, of `rows` together, hold each item once and none was refused since.
+
+        Read from the file's footer alone, so that ten million rows cost nothing.
+        """
+        if not self._path.exists():
+            return False
+        metadata = pq.read_metadata(self._path)
+        reason = _SCHEMA.names.index("reason")
+        groups = [metadata.row_group(n).column(reason) for n in range(metadata.num_row_groups)]
+        refused = metadata.num_rows - sum(
+            g.statistics.null_count if g.is_stats_set else 0 for g in groups
+        )
+        return metadata.num_rows == rows and not refused
+
     def withdrawn(self) -> list[str]:
         """Examples whose item was refused when last seen; an earlier row no longer counts."""
         if not self._path.exists():

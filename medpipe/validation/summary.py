@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -39,41 +40,68 @@ class ColumnSummary:
     bars: tuple[Bar, ...]
 
 
-def of(frame: pd.DataFrame, workload: Workload) -> list[ColumnSummary]:
-    """A summary of every small column of raw.
+class Summary:
+    """Counts of every small column, from frames of raw that are seen once, one after the other."""
 
-    Parameters
-    ----------
-    frame : (N, columns)
+    def __init__(self, workload: Workload) -> None:
+        self._columns = [column for column in workload.columns if not column.content]
+        self._missing: Counter[str] = Counter()
+        self._counts: dict[str, np.ndarray] = {}
+        self._rows = 0
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take in `frame` (N, columns)."""
+        self._rows += len(frame)
+        for column in self._columns:
+            values = frame[column.name].dropna()
+            self._missing[column.name] += len(frame) - len(values)
+            if (counts := _counts(values, column)) is not None:
+                before = self._counts.get(column.name)
+                self._counts[column.name] = counts if before is None else before + counts
+
+    def columns(self) -> list[ColumnSummary]:
+        """A summary of each, in the order of raw."""
+        return [
+            ColumnSummary(
+                column,
+                self._missing[column.name] / self._rows if self._rows else 0.0,
+                tuple(
+                    Bar(name, _counted(int(count)))
+                    for name, count in zip(
+                        _names(column), self._counts.get(column.name, ()), strict=False
+                    )
+                ),
+            )
+            for column in self._columns
+        ]
+
+
+def _counts(values: pd.Series, column: Column) -> np.ndarray | None:
+    """Examples in each bar of `column`; None for a column whose values are not shown.
+
+    Bars are over what the column declares, so that not even the axis depends on an example.
     """
-    return [
-        ColumnSummary(
-            column,
-            float(frame[column.name].isna().mean()) if len(frame) else 0.0,
-            _bars(frame[column.name].dropna(), column),
-        )
-        for column in workload.columns
-        if not column.content
-    ]
-
-
-def _bars(values: pd.Series, column: Column) -> tuple[Bar, ...]:
-    """Bars over what the column declares, so that not even the axis depends on an example."""
     if column.values:
-        return tuple(Bar(name, _counted(int((values == name).sum()))) for name in column.values)
+        return values.value_counts().reindex(list(column.values), fill_value=0).to_numpy()
     if column.dtype == "bool":
-        return tuple(
-            Bar(name, _counted(int((values == value).sum())))
-            for name, value in (("no", False), ("yes", True))
-        )
+        return np.array([(values == value).sum() for value in (False, True)])
     if column.dtype not in ("int", "float") or column.low is None or column.high is None:
-        return ()
-    names, edges = _bins(column.low, column.high, whole=column.dtype == "int")
+        return None
+    _, edges = _bins(column.low, column.high, whole=column.dtype == "int")
     counts, _ = np.histogram(values.to_numpy(dtype=np.float64), bins=edges)
-    return tuple(
-        Bar(f"{name} {column.unit}".rstrip(), _counted(int(count)))
-        for name, count in zip(names, counts, strict=True)
-    )
+    return np.asarray(counts)
+
+
+def _names(column: Column) -> list[str]:
+    """What the bars of `column` stand for."""
+    if column.values:
+        return list(column.values)
+    if column.dtype == "bool":
+        return ["no", "yes"]
+    if column.dtype not in ("int", "float") or column.low is None or column.high is None:
+        return []
+    names, _ = _bins(column.low, column.high, whole=column.dtype == "int")
+    return [f"{name} {column.unit}".rstrip() for name in names]
 
 
 def _bins(low: float, high: float, *, whole: bool) -> tuple[list[str], np.ndarray]:

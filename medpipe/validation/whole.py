@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from numbers import Real
 
 import pandas as pd
@@ -12,26 +14,77 @@ from medpipe.workload import Column, Workload
 
 _CLASSES = 100
 """An integer label of more values than this is not one of declared classes."""
+_GROUPS_COUNTED = 100_000
+"""Patients are counted to about here; no more are ever asked for, and a set of all would grow."""
+_SHOWN = 1000
+"""Ids of examples per rule."""
 
 
-def judge(frame: pd.DataFrame, workload: Workload, params: ValidateParams) -> list[Finding]:
-    """What is found of every rule over the whole, kept ones included.
+class Whole:
+    """What is known of raw as a whole, from frames of it that are seen once, one after the other.
 
-    Parameters
-    ----------
-    frame : (N, columns) the small columns of raw, without superseded revisions
+    Memory does not grow with the rows, but for a workload with a `duplicate_column`: contents can
+    only be compared with all others, so four small columns are kept.
     """
-    label = next(c for c in workload.columns if c.name == workload.label)
-    findings = [
-        _enough("examples", len(frame), params.min_examples, "ingest more of the source"),
-        _groups(frame["group"].nunique(), params),
-        _labelled(frame, label, params),
-    ]
-    if label.classed:
-        findings.append(_classes(frame, label, params))
-    if workload.duplicate_column:
-        findings += _same_content(frame, workload, params)
-    return findings
+
+    def __init__(self, workload: Workload, params: ValidateParams) -> None:
+        self._label = next(c for c in workload.columns if c.name == workload.label)
+        self._content = workload.duplicate_column
+        self._params = params
+        self._kept: list[pd.DataFrame] = []
+        self._groups: set[str] = set()
+        self._classes: Counter[object] = Counter()
+        self._unlabelled: list[str] = []
+        self._missing = 0
+        self.rows = 0
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take in `frame` (N, columns): small columns of raw, without superseded revisions."""
+        label = frame[self._label.name]
+        self.rows += len(frame)
+        if len(self._groups) <= _GROUPS_COUNTED:
+            self._groups.update(frame["group"].dropna())
+        if self._label.classed:
+            self._classes.update(label.dropna().value_counts().to_dict())
+        missing = frame[label.isna()]
+        self._missing += len(missing)
+        self._unlabelled += _ids(missing)[: _SHOWN - len(self._unlabelled)]
+        if self._content is not None:
+            self._kept.append(frame[["example", "group", self._content, self._label.name]])
+
+    def findings(self) -> list[Finding]:
+        """What is found of every rule over the whole, kept ones included."""
+        params = self._params
+        findings = [
+            _enough("examples", self.rows, params.min_examples, "ingest more of the source"),
+            _groups(len(self._groups), params),
+            self._labelled(),
+        ]
+        if self._label.classed:
+            findings.append(_classes(self._classes, self._label, params))
+        if self._content is not None and self._kept:
+            frame = pd.concat(self._kept, ignore_index=True)
+            findings += _same_content(frame, self._content, self._label.name, params)
+        return findings
+
+    def _labelled(self) -> Finding:
+        name, most = self._label.name, self._params.max_null_share
+        rule = Rule(
+            "data.labelled",
+            "whole",
+            (name,),
+            f"at most {most:.0%} of the examples lack a label (validate.max_null_share)",
+            todo="add the labels at the source and ingest again; examples without one are left out",
+        )
+        share = self._missing / self.rows if self.rows else 0.0
+        passed = share <= most and (self._missing < self.rows or not self.rows)
+        return Finding(
+            rule,
+            passed,
+            count=0 if passed else self._missing,
+            examples=() if passed else tuple(self._unlabelled),
+            detail=f"{self._missing} of {self.rows} examples have no {name}",
+        )
 
 
 def _enough(what: str, count: int, least: int, todo: str) -> Finding:
@@ -52,30 +105,10 @@ def _groups(count: int, params: ValidateParams) -> Finding:
     return Finding(found.rule, found.passed and count > 1, detail=detail)
 
 
-def _labelled(frame: pd.DataFrame, label: Column, params: ValidateParams) -> Finding:
-    missing = frame[label.name].isna()
-    share = float(missing.mean()) if len(frame) else 0.0
-    rule = Rule(
-        "data.labelled",
-        "whole",
-        (label.name,),
-        f"at most {params.max_null_share:.0%} of the examples lack a label "
-        "(validate.max_null_share)",
-        todo="add the labels at the source and ingest again; examples without one are left out",
-    )
-    passed = share <= params.max_null_share and not missing.all()
-    return Finding(
-        rule,
-        passed,
-        count=0 if passed else int(missing.sum()),
-        examples=() if passed else _ids(frame[missing]),
-        detail=f"{int(missing.sum())} of {len(frame)} examples have no {label.name}",
-    )
-
-
-def _classes(frame: pd.DataFrame, label: Column, params: ValidateParams) -> Finding:
-    counts = {str(value): 0 for value in _declared(label)}
-    counts |= {_text(v): int(n) for v, n in frame[label.name].dropna().value_counts().items()}
+def _classes(seen: Mapping[object, int], label: Column, params: ValidateParams) -> Finding:
+    counts = Counter({str(value): 0 for value in _declared(label)})
+    for value, count in seen.items():
+        counts[_text(value)] += int(count)
     held = sum(n > 0 for n in counts.values())
     rule = Rule(
         "data.classes",
@@ -107,8 +140,9 @@ def _text(value: object) -> str:
     return str(int(float(value))) if isinstance(value, Real) else str(value)
 
 
-def _same_content(frame: pd.DataFrame, workload: Workload, params: ValidateParams) -> list[Finding]:
-    content, label = str(workload.duplicate_column), workload.label
+def _same_content(
+    frame: pd.DataFrame, content: str, label: str, params: ValidateParams
+) -> list[Finding]:
     known = frame[frame[content].notna()]
     shared = known[known.duplicated(content, keep=False)]
     by_content = shared.groupby(content)
@@ -140,4 +174,4 @@ def _broken_by(rule: Rule, rows: pd.DataFrame) -> Finding:
 
 
 def _ids(rows: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(rows["example"].astype(str)[:1000])
+    return tuple(rows["example"].astype(str)[:_SHOWN])

@@ -90,6 +90,21 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def is_abandoned(path: Path) -> bool:
+    """Whether `path` was once locked on this machine, and whoever held it has ended."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
 def ensure_room(folder: Path, *, mib: int) -> None:
     """Raise StorageError unless `mib` can be written in `folder`: before long work, not after."""
     with explained(folder):

@@ -7,6 +7,7 @@ data/<workload>/ready/      encoded arrays, state, split receipt      preprocess
 models/<workload>/weights/  weights, history, run                     train
 models/<workload>/onnx/     what is served, and its parity            export
 reports/<workload>/evaluate/  report, plots, page                     evaluate
+reports/<workload>/tune/    what a search found                       (tune)
 .medpipe/                   this machine's own: keys, MLflow, Prefect, champions, checkpoints
 """
 
@@ -107,6 +108,19 @@ class Layout:
     @property
     def checkpoints(self) -> Path:
         return self.home.folder / "checkpoints" / self.workload
+
+    @property
+    def tuning(self) -> Path:
+        """Checkpoints and locks of the trials of this machine."""
+        return self.home.folder / "tune" / self.workload
+
+    @property
+    def tuning_database(self) -> Path:
+        return self.tuning.with_name(f"{self.workload}.db")
+
+    @property
+    def tuning_report(self) -> Path:
+        return self.root / "reports" / self.workload / "tune"
 
     @property
     def record(self) -> Path:

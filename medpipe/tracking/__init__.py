@@ -16,7 +16,14 @@ from medpipe.tracking.registry import (
     tag_version,
     version_tags,
 )
-from medpipe.tracking.runs import Run, add_to_run, ensure_run, measured, training_run
+from medpipe.tracking.runs import (
+    Run,
+    add_to_run,
+    ensure_run,
+    measured,
+    study_run,
+    training_run,
+)
 from medpipe.tracking.store import shown_uri
 
 __all__ = [
@@ -33,6 +40,7 @@ __all__ = [
     "set_alias",
     "set_model_tag",
     "shown_uri",
+    "study_run",
     "tag_version",
     "training_run",
     "version_tags",

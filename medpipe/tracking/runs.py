@@ -15,6 +15,7 @@ from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from medpipe import files
 from medpipe.errors import TrackingError
@@ -23,6 +24,8 @@ from medpipe.tracking import store
 
 IMPORTED = "medpipe.imported_from"
 """Tag of a run that was made again from files: the run id that the files name."""
+STUDY = "medpipe.study"
+"""Tag of a run that a search's trials stand below: the search's name."""
 _PRIVATE = ("source.path", "source.options")
 """Parameters that may spell a name: a folder or file of identifiable data."""
 _SAMPLING_S = 5
@@ -49,6 +52,7 @@ def training_run(
     params: Mapping[str, str],
     tags: Mapping[str, str],
     run_id: str | None = None,
+    parent: str | None = None,
 ) -> Iterator[Run]:
     """A run around a training, with the machine's load beside the metrics.
 
@@ -59,6 +63,7 @@ def training_run(
     ----------
     params : dotted names and values; `public` says which are left out
     run_id : of the run to resume; a new one is made where the store has no such run
+    parent : id of the run below which this one is shown
 
     Raises
     ------
@@ -69,7 +74,8 @@ def training_run(
     with store.explained(layout):
         identifier = run_id if resumed and run_id else _create(client, layout, name)
         client.update_run(identifier, status="RUNNING")
-        _describe(client, identifier, params, tags)
+        family = {MLFLOW_PARENT_RUN_ID: parent} if parent else {}
+        _describe(client, identifier, params, {**tags, **family})
         monitor = SystemMetricsMonitor(
             identifier, _SAMPLING_S, resume_logging=resumed, tracking_uri=store.uri(layout)
         )
@@ -85,6 +91,22 @@ def training_run(
         monitor.finish()
         with store.explained(layout):
             client.set_terminated(identifier, RunStatus.to_string(status))
+
+
+def study_run(layout: Layout, study: str) -> str:
+    """Id of the run that the trials of `study` stand below; made where it is missing.
+
+    It trains nothing itself, so it is FINISHED from the beginning.
+    """
+    client = store.client(layout)
+    where = store.experiment(layout)
+    with files.locked(layout.home.tracking_database.with_suffix(".lock")), store.explained(layout):
+        found = client.search_runs([where], f"tags.`{STUDY}` = '{study}'", max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        made = client.create_run(where, run_name=f"tune {study}", tags={STUDY: study})
+        client.set_terminated(made.info.run_id)
+        return str(made.info.run_id)
 
 
 def public(params: Mapping[str, str]) -> dict[str, str]:

@@ -21,8 +21,11 @@ from medpipe.errors import MedpipeError
 COMMANDS = {
     "run": ("training", "The main job: source to gated, packaged champion, in one go."),
     "stage": ("training", "Run one stage of the pipeline, as DVC does."),
+    "tune": ("tuning", "Search for better parameters, scored on val only."),
     "sample": ("data", "Write an invented, identifiable-looking data set to try things on."),
     "raw": ("data", "Look into the de-identified data: show, export, quarantine."),
+    "new": ("project", "Begin a new workload as a copy of one that works."),
+    "card": ("project", "The model card of a workload, or its data dictionary."),
     "params": ("project", "Every parameter of a workload: value, unit, meaning."),
     "workloads": ("project", "The clinical questions that are installed."),
     "doctor": ("project", "Check this machine and project, and say what is missing."),

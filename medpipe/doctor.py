@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from medpipe import config, workloads
+from medpipe import config, draft, workloads
 from medpipe.errors import MedpipeError
 from medpipe.telemetry import OFF
 
@@ -34,7 +34,7 @@ class Check:
 def examine(root: Path) -> list[Check]:
     """All checks of the project at `root`, in the order in which one would mend them."""
     questions: list[Callable[[Path], Check]] = [
-        _python, _packages, _telemetry, _writable, _disk, _git, _dvc, _params,
+        _python, _packages, _telemetry, _writable, _disk, _git, _dvc, _params, _facts,
     ]  # fmt: skip
     return [ask(root) for ask in questions]
 
@@ -90,3 +90,13 @@ def _params(root: Path) -> Check:
     except MedpipeError as error:
         return Check("params.yaml", False, str(error))
     return Check("params.yaml", True, f"workloads: {', '.join(names)}")
+
+
+def _facts(_: Path) -> Check:
+    found = {name: draft.unfilled(workloads.get(name)) for name in workloads.names()}
+    told = [f"{name}: {', '.join(facts)}" for name, facts in found.items() if facts]
+    return Check(
+        "facts of workloads",
+        not told,
+        f"still to be written in the workload's file: {'; '.join(told)}" if told else "all written",
+    )

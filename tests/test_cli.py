@@ -9,7 +9,16 @@ from click.testing import CliRunner
 
 from medpipe import cli
 
-HEAVY = {"torch", "mlflow", "prefect", "lightning", "pandas", "great_expectations", "bentoml"}
+HEAVY = {
+    "torch",
+    "mlflow",
+    "optuna",
+    "prefect",
+    "lightning",
+    "pandas",
+    "great_expectations",
+    "bentoml",
+}
 
 
 def medpipe(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

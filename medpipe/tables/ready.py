@@ -5,6 +5,8 @@
     state.json          what `Workload.fit` learned from train, and `Workload.encode` needs
     receipt.json        the receipt of the split
     params.json         sections `split` and `preprocess` as they were in force
+    inputs.json         names of the inputs in the order of `Workload.encode`, which is that of the
+                        network's arguments
 
 Arrays are written row by row behind a header that already states N: memory does not grow with the
 data, and a full disk is an error where a memory map would be killed by the kernel.
@@ -25,6 +27,7 @@ from medpipe.errors import DataError, MissingStageError
 from medpipe.split import SIDES
 
 _ROWS = "rows.parquet"
+_INPUTS = "inputs.json"
 
 
 class Ready:
@@ -39,9 +42,13 @@ class Ready:
         self.folder = folder
 
     def arrays(self, split: str) -> dict[str, np.ndarray]:
-        """Read-only memory maps by input name, (N, …) each; none for a side without rows."""
+        """Read-only memory maps by input name, (N, …) each, in the order of `Workload.encode`.
+
+        None for a side without rows.
+        """
         here = self._side(split)
-        return {p.stem: np.load(p, mmap_mode="r") for p in sorted(here.glob("*.npy"))}
+        paths = {name: here / f"{name}.npy" for name in self._json(_INPUTS)}
+        return {n: np.load(path, mmap_mode="r") for n, path in paths.items() if path.exists()}
 
     def frame(self, split: str) -> pd.DataFrame:
         """The N rows of `split`: raw without content, and the label once more as ``label``."""
@@ -49,19 +56,21 @@ class Ready:
 
     @property
     def state(self) -> dict[str, Any]:
-        return self._json("state.json")
+        content: dict[str, Any] = self._json("state.json")
+        return content
 
     @property
     def receipt(self) -> dict[str, Any]:
-        return self._json("receipt.json")
+        content: dict[str, Any] = self._json("receipt.json")
+        return content
 
     @property
     def params(self) -> dict[str, Any]:
-        return self._json("params.json")
-
-    def _json(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = files.read_json(self.folder / name, made_by=self._made_by)
+        content: dict[str, Any] = self._json("params.json")
         return content
+
+    def _json(self, name: str) -> Any:
+        return files.read_json(self.folder / name, made_by=self._made_by)
 
     def _side(self, split: str) -> Path:
         here = self.folder / split
@@ -163,6 +172,9 @@ class Writer:
             appender.close()
             if error is None:
                 appender.check()
+        if error is None:
+            order = dict.fromkeys(name for _, name in self._appenders)
+            files.write_json(self._folder / _INPUTS, list(order))
 
     def add(self, side: str, inputs: Mapping[str, np.ndarray]) -> None:
         """The encoded inputs of the next row of `side`."""

@@ -43,6 +43,13 @@ def test_missing_rows_are_noticed(tmp_path):
         writer.add("train", {"image": np.zeros(3)})
 
 
+def test_inputs_come_back_in_the_order_of_the_network_s_arguments(tmp_path):
+    with Writer(tmp_path, frames(train=1)) as writer:
+        writer.add("train", {"numbers": np.zeros(2), "codes": np.zeros(3), "known": np.zeros(2)})
+    assert list(Ready(tmp_path).arrays("train")) == ["numbers", "codes", "known"]
+    assert Ready(tmp_path).arrays("val") == {}
+
+
 def test_sides_and_inputs_are_kept_apart(tmp_path):
     with Writer(tmp_path, frames(train=2, test=1)) as writer:
         for side, value in (("train", 1), ("test", 2), ("train", 3)):

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from medpipe.nn.params import ImageModel, TableModel
+from medpipe.nn.params import ImageModel, SeriesModel, TableModel
 
 if TYPE_CHECKING:
     from torch import nn
@@ -81,4 +81,20 @@ def build_table(
     return network
 
 
-__all__ = ["ImageModel", "TableModel", "build", "build_table"]
+def build_series(params: SeriesModel, *, variables: int, descriptors: int, hours: int) -> nn.Module:
+    """The untrained network that `params` describe, for series on a grid of hours.
+
+    It gives ``forward(descriptors, measured, values) -> logits (B, 1)``: `descriptors` (B, D)
+    float, what does not change; `measured` (B, T, V) 0 or 1; `values` (B, T, V) float,
+    standardised, 0 where not measured. What explains it is `medpipe.nn.occlusion.Occlusion`.
+
+    Parameters
+    ----------
+    variables, descriptors, hours : V, D and T
+    """
+    from medpipe.nn import series  # delayed: torch
+
+    return series.build(params, variables=variables, descriptors=descriptors, hours=hours)
+
+
+__all__ = ["ImageModel", "SeriesModel", "TableModel", "build", "build_series", "build_table"]

@@ -81,6 +81,34 @@ class TableModel(Section):
         return self
 
 
+class SeriesModel(Section):
+    """A network for measurements on a grid of hours, by architecture."""
+
+    architecture: Literal["gru", "lstm", "gru_d", "transformer", "tcn"] = "gru"
+    hidden: int = Field(32, ge=4, le=1024, description="width of the encoder; heads divide it")
+    layers: int = Field(1, ge=1, le=16, description="of gru, lstm, transformer and tcn")
+    heads: int = Field(4, ge=1, le=32, description="transformer: attention heads")
+    kernel: int = Field(3, ge=2, le=9, description="tcn: hours that one convolution sees")
+    dropout: float = Field(0.3, ge=0, lt=1, description="before the last layer, and between layers")
+    summary: int = Field(
+        64,
+        ge=0,
+        le=1024,
+        description="width of the layer on last, mean, lowest, … of each series; 0: without",
+    )
+    members: int = Field(
+        1, ge=1, le=32, description="networks whose logits are averaged; each learns on its own"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.architecture == "transformer" and self.hidden % (2 * self.heads):
+            raise ValueError(
+                f"hidden {self.hidden} is not divisible by twice the heads, {2 * self.heads}"
+            )
+        return self
+
+
 class HideParams(Section):
     """Fields that are hidden while the network learns, so that it can answer without them."""
 

@@ -1,0 +1,92 @@
+"""Networks for irregular series on a grid of hours, with descriptors that do not change.
+
+An encoder reads the hours; beside it a layer reads a summary of each series, which is what trees
+are good at. Their logits are added. Several such networks may be averaged.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from medpipe.nn.measured import SUMMARIES, summarised
+from medpipe.nn.params import SeriesModel
+from medpipe.nn.recurrent import DecayingGRU, Recurrent
+from medpipe.nn.series_attention import SeriesTransformer
+from medpipe.nn.tcn import TCN
+
+
+def build(params: SeriesModel, *, variables: int, descriptors: int, hours: int) -> nn.Module:
+    """See `medpipe.nn.build_series`."""
+    members = [
+        SeriesNetwork(params, variables=variables, descriptors=descriptors, hours=hours)
+        for _ in range(params.members)
+    ]
+    return members[0] if len(members) == 1 else Averaged(members)
+
+
+class SeriesNetwork(nn.Module):
+    """Encoder and summary, each with a linear head."""
+
+    def __init__(
+        self, params: SeriesModel, *, variables: int, descriptors: int, hours: int
+    ) -> None:
+        super().__init__()
+        self.encoder = _encoder(params, variables=variables, hours=hours)
+        self.dropout = nn.Dropout(params.dropout)
+        self.head = nn.Linear(params.hidden + descriptors, 1)
+        self.summary = (
+            nn.Sequential(
+                nn.Dropout(params.dropout),
+                nn.Linear(SUMMARIES * variables + descriptors, params.summary),
+                nn.GELU(),
+                nn.Dropout(params.dropout),
+                nn.Linear(params.summary, 1),
+            )
+            if params.summary
+            else None
+        )
+
+    def forward(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
+        """Logits (B, 1); see `medpipe.nn.build_series`."""
+        known = measured.to(values.dtype)
+        encoded = self.encoder(values, known)
+        logits: Tensor = self.head(torch.cat([self.dropout(encoded), descriptors], dim=1))
+        if self.summary is not None:
+            said = summarised(values, known)
+            logits = logits + self.summary(torch.cat([said, descriptors], dim=1))
+        return logits
+
+
+class Averaged(nn.Module):
+    """The mean logit of several networks.
+
+    While they are trained, each learns from its own share of a batch; the shares are drawn anew in
+    each epoch. If all learned from their mean, they would learn to mend one another's faults, and
+    the mean would be no better than one of them.
+    """
+
+    def __init__(self, members: list[SeriesNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
+        """Logits (B, 1); see `medpipe.nn.build_series`."""
+        count = len(self.members)
+        if not self.training or len(values) < count:
+            logits = [member(descriptors, measured, values) for member in self.members]
+            return torch.stack(logits).mean(0)
+        shares = zip(*(x.tensor_split(count) for x in (descriptors, measured, values)), strict=True)
+        return torch.cat([m(*share) for m, share in zip(self.members, shares, strict=True)])
+
+
+def _encoder(params: SeriesModel, *, variables: int, hours: int) -> nn.Module:
+    match params.architecture:
+        case "gru" | "lstm":
+            return Recurrent(params, variables=variables)
+        case "gru_d":
+            return DecayingGRU(params, variables=variables)
+        case "transformer":
+            return SeriesTransformer(params, variables=variables, hours=hours)
+        case "tcn":
+            return TCN(params, variables=variables)

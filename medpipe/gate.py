@@ -21,9 +21,6 @@ from typing import Any, Protocol
 
 Report = Mapping[str, Any]
 """report.json, as `docs/architecture.md` describes it."""
-LOWER_IS_BETTER = frozenset({"brier", "ece"})
-_IN_THE_MIDDLE = frozenset({"calibration_slope", "calibration_intercept"})
-"""Metrics whose best value is neither high nor low: floors and margins say nothing of them."""
 
 
 class Policy(Protocol):
@@ -31,6 +28,8 @@ class Policy(Protocol):
 
     @property
     def floors(self) -> Mapping[str, float]: ...
+    @property
+    def ceilings(self) -> Mapping[str, float]: ...
     @property
     def external_floors(self) -> Mapping[str, float]: ...
     @property
@@ -129,6 +128,8 @@ def _checks(
         yield _validation(candidate)
     for metric, floor in policy.floors.items():
         yield _floor(candidate, "test", metric, floor)
+    for metric, ceiling in policy.ceilings.items():
+        yield _upper(candidate, metric, ceiling)
     for metric, floor in policy.external_floors.items():
         yield _floor(candidate, "external", metric, floor)
     if champion is None:
@@ -137,20 +138,22 @@ def _checks(
         )
     else:
         for metric, margin in policy.margins.items():
-            yield _margin(comparison, metric, margin)
+            yield _margin(candidate, comparison, metric, margin)
     yield from _baseline(candidate, policy.baseline_margin)
     yield from _subgroups(candidate, policy.subgroup_gap)
-    yield _threshold(candidate)
-    yield _calibration(candidate, policy.ece_max)
+    yield _point(candidate)
+    if _better(candidate, "ece") is not None:
+        yield _upper(candidate, "ece", policy.ece_max)
+    main = _main(candidate)
     yield _ceiling(
-        "parity auroc",
-        "AUROC lost by the artefact against its network",
-        _at(candidate, "parity", "auroc_lost"),
+        f"parity {main}",
+        f"{_label(main)} lost by the artefact against its network",
+        _at(candidate, "parity", f"{main}_lost"),
         policy.parity_auroc,
     )
     yield _ceiling(
         "parity probability",
-        "Probability difference of the artefact from its network (95th percentile)",
+        "Difference of the answers of the artefact from its network (95th percentile)",
         _at(candidate, "parity", "probability_p95"),
         policy.parity_probability,
     )
@@ -191,9 +194,8 @@ def _validation(candidate: Report) -> Check:
 def _floor(candidate: Report, split: str, metric: str, floor: float) -> Check:
     name = metric if split == "test" else f"{split} {metric}"
     label = _label(metric) if split == "test" else f"{_label(metric)} on the {split} split"
-    if metric in LOWER_IS_BETTER | _IN_THE_MIDDLE:
-        why = f"{label} is not better when higher; take its floor out of the policy"
-        return Check(name, False, None, floor, why)
+    if (refused := _no_limit(candidate, metric, "higher", "floor")) is not None:
+        return Check(name, False, None, floor, refused)
     measured = _at(candidate, "splits", split, "metrics", metric)
     low = _number(measured, "low")
     if low is None:
@@ -204,13 +206,46 @@ def _floor(candidate: Report, split: str, metric: str, floor: float) -> Check:
     return Check(name, passed, low, floor, why)
 
 
-def _margin(comparison: Mapping[str, Any] | None, metric: str, margin: float) -> Check:
+def _upper(candidate: Report, metric: str, ceiling: float) -> Check:
+    """A metric of test that is better when lower, by its upper bound."""
+    if (refused := _no_limit(candidate, metric, "lower", "ceiling")) is not None:
+        return Check(metric, False, None, ceiling, refused)
+    measured = _at(candidate, "splits", "test", "metrics", metric)
+    high = {**measured, "value": measured.get("high")} if isinstance(measured, Mapping) else None
+    return _ceiling(metric, f"{_label(metric)} (upper bound)", high, ceiling)
+
+
+def _no_limit(candidate: Report, metric: str, wanted: str, kind: str) -> str | None:
+    """Why a floor or ceiling says nothing of `metric`; None where it does."""
+    better = _better(candidate, metric)
+    if better == wanted:
+        return None
+    if better is None:
+        known = ", ".join(_at(candidate, "objective", "better") or {}) or "none"
+        return f"{metric} is not measured here; take its {kind} out of the policy. Known: {known}"
+    return f"{_label(metric)} is not better when {wanted}; take its {kind} out of the policy"
+
+
+def _better(candidate: Report, metric: str) -> str | None:
+    """Where the best value of `metric` lies: higher, lower, one or zero; None: not measured."""
+    found = _at(candidate, "objective", "better", metric)
+    return str(found) if found is not None else None
+
+
+def _main(candidate: Report) -> str:
+    return str(_at(candidate, "objective", "main"))
+
+
+def _margin(
+    candidate: Report, comparison: Mapping[str, Any] | None, metric: str, margin: float
+) -> Check:
     name, label = f"{metric} against the champion", _label(metric)
-    if metric in _IN_THE_MIDDLE:
+    better = _better(candidate, metric)
+    if better not in ("higher", "lower"):
         why = f"{label} is neither better higher nor lower; take its margin out of the policy"
         return Check(name, False, None, margin, why)
     paired = _at(comparison, metric)
-    side, sign = ("high", 1) if metric in LOWER_IS_BETTER else ("low", -1)
+    side, sign = ("high", 1) if better == "lower" else ("low", -1)
     worst = _number(paired, side)
     if worst is None:
         why = _undefined(f"{label}'s difference from the champion", paired)
@@ -230,49 +265,61 @@ def _baseline(candidate: Report, margin: float | None) -> Iterator[Check]:
     found = _at(candidate, "baseline")
     if margin is None or found is None:
         return
-    for metric, paired in (_at(found, "difference") or {"auroc": None}).items():
-        name, label = f"{metric} against the baseline", _label(metric)
-        low = _number(paired, "low")
-        if low is None:
-            why = _undefined(f"{label}'s difference from gradient boosting", paired)
-            yield Check(name, False, None, margin, why)
-            continue
-        passed = low >= -margin
-        why = (
-            f"{label}'s difference from gradient boosting on the same patients has the lower bound "
-            f"{low:+.4g}, {'at least' if passed else 'below'} the margin's {-margin:+g}"
-        )
-        yield Check(name, passed, low, margin, why)
+    metric = _main(candidate)
+    name, label = f"{metric} against the baseline", _label(metric)
+    paired = _at(found, "difference", metric)
+    side, sign = ("high", -1) if _better(candidate, metric) == "lower" else ("low", 1)
+    worst = _number(paired, side)
+    if worst is None:
+        why = _undefined(f"{label}'s difference from gradient boosting", paired)
+        yield Check(name, False, None, margin, why)
+        return
+    passed = sign * worst >= -margin
+    bound, within = ("upper", "at most") if sign < 0 else ("lower", "at least")
+    beyond = "above" if sign < 0 else "below"
+    why = (
+        f"{label}'s difference from gradient boosting on the same patients has the {bound} bound "
+        f"{worst:+.4g}, {within if passed else beyond} the margin's {-sign * margin:+g}"
+    )
+    yield Check(name, passed, worst, margin, why)
 
 
 def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
     judged = [group for group in candidate.get("subgroups") or [] if group.get("judged")]
     if not judged:
         yield Check("subgroups", True, None, limit, "No subgroup has enough examples to be judged")
+    main = _main(candidate)
     for group in judged:
         where = f"{group.get('column')} = {group.get('value')}"
-        gap = _at(group, "gap", "auroc")
+        gap = _at(group, "gap", main)
         yield _ceiling(
             f"subgroup {where}",
-            f"AUROC gap of {where} to the whole (upper bound)",
+            f"{_label(main)} gap of {where} to the whole (upper bound)",
             gap if not isinstance(gap, Mapping) else {**gap, "value": gap.get("high")},
             limit,
         )
 
 
-def _threshold(candidate: Report) -> Check:
-    """Without an operating point the service could not say yes or no."""
-    value = _number(_at(candidate, "threshold"), "value")
-    if value is None:
-        why = _undefined("The operating point", _at(candidate, "threshold"))
-        return Check("threshold", False, None, None, why)
-    return Check("threshold", True, value, None, f"The operating point is {value:.4g}")
+def _point(candidate: Report) -> Check:
+    """Without an operating point the service could not answer; each part of it is a number."""
+    point = _at(candidate, "operating_point")
+    unknown = [name for name, value in (point or {}).items() if not _numbers(value)]
+    if not point or unknown:
+        why = f"The operating point is undefined: {', '.join(unknown) or 'none in the report'}"
+        return Check("operating point", False, None, None, why)
+    spoken = ", ".join(f"{name} {_spoken(value)}" for name, value in point.items())
+    return Check("operating point", True, None, None, f"The operating point is {spoken}")
 
 
-def _calibration(candidate: Report, limit: float) -> Check:
-    ece = _at(candidate, "splits", "test", "metrics", "ece")
-    high = {**ece, "value": ece.get("high")} if isinstance(ece, Mapping) else ece
-    return _ceiling("ece", "Expected calibration error (upper bound)", high, limit)
+def _numbers(value: Any) -> bool:
+    """Whether `value` is a finite number, or a list of them."""
+    parts = value if isinstance(value, list) and value else [value]
+    return all(_finite(part) is not None for part in parts)
+
+
+def _spoken(value: Any) -> str:
+    parts = value if isinstance(value, list) else [value]
+    return "/".join(f"{part:.4g}" for part in parts)
 
 
 def _ceiling(name: str, label: str, measured: Any, limit: float) -> Check:
@@ -317,5 +364,7 @@ def _shown(value: float, limit: float) -> str:
 
 def _label(metric: str) -> str:
     """`metric` as a clinician reads it: abbreviations in capitals."""
-    spoken = {"sensitivity", "specificity", "accuracy", "brier"}
-    return metric.capitalize() if metric in spoken else metric.upper()
+    short = {"auroc", "auprc", "ppv", "npv", "f1", "ece", "mae", "rmse"}
+    if metric in short:
+        return metric.upper()
+    return {"r2": "R²"}.get(metric, metric.replace("_", " ").capitalize())

@@ -212,8 +212,14 @@ class _Training:
         if self.augment is not None:
             changed = self.augment(*inputs)
             inputs = changed if isinstance(changed, tuple) else (changed,)
+        logits = self.module(*inputs)
+        if logits.shape[1:] != (self.objective.outputs,):
+            raise ParamsError(
+                f"the network gives {tuple(logits.shape)} where {self.objective.name} needs "
+                f"{self.objective.outputs} outputs; build it with objectives.of(workload).outputs"
+            )
         loss = self.objective.loss(
-            self.module(*inputs), targets, weights=self.weights, smoothing=p.label_smoothing
+            logits, targets, weights=self.weights, smoothing=p.label_smoothing
         )
         penalty = sum((weight.abs().sum() for weight in self.penalised), torch.tensor(0.0))
         self.fabric.backward(loss + p.l1 * penalty if self.penalised else loss)

@@ -13,6 +13,8 @@ from medpipe.workload import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+AtMostOne = Annotated[float, Field(le=1, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Variant = Literal["fp32", "int8"]
 
@@ -146,6 +148,12 @@ class EvaluateParams(Section):
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of patients")
     seed: int = Field(11, ge=0)
     threshold: ThresholdParams = ThresholdParams()
+    interval: float = Field(
+        0.9,
+        gt=0.5,
+        lt=1,
+        description="share of answers whose range must hold the truth (regression)",
+    )
     age_bands: list[int] = Field(default_factory=lambda: [0, 18, 40, 65, 120], description="years")
     subgroup_min: int = Field(
         20, ge=2, description="examples, with both classes, before a subgroup is judged"
@@ -155,28 +163,39 @@ class EvaluateParams(Section):
 
 
 class GateParams(Section):
-    """The policy. Floors hold for the lower bound of the interval, ceilings for the upper."""
+    """The policy. Floors hold for the lower bound of the interval, ceilings for the upper.
 
-    floors: dict[str, Share] = Field(default_factory=lambda: {"auroc": 0.80})
-    external_floors: dict[str, Share] = Field(
+    Any metric of the objective may stand in them; its direction is the objective's. Margins and
+    gaps are in the metric's own unit.
+    """
+
+    floors: dict[str, AtMostOne] = Field(default_factory=lambda: {"auroc": 0.80})
+    ceilings: dict[str, NotNegative] = Field(
+        default_factory=dict, description="of metrics that are better when lower; none: not judged"
+    )
+    external_floors: dict[str, AtMostOne] = Field(
         default_factory=dict, description="floors on the held-out sites; none: not judged"
     )
-    margins: dict[str, Share] = Field(
+    margins: dict[str, NotNegative] = Field(
         default_factory=lambda: {"auroc": 0.02},
         description="how much worse than the champion is allowed",
     )
-    baseline_margin: Share | None = Field(
+    baseline_margin: NotNegative | None = Field(
         0.02,
-        description="how much worse than gradient boosting on the same patients is allowed; "
-        "null: not judged",
+        description="how much worse than gradient boosting on the same patients is allowed, in the "
+        "main metric; null: not judged",
     )
-    subgroup_gap: Share = Field(
-        0.15, description="worst subgroup's AUROC below the whole, upper bound"
+    subgroup_gap: NotNegative = Field(
+        0.15, description="worst subgroup below the whole in the main metric, upper bound"
     )
     ece_max: Share = 0.10
-    parity_auroc: Share = Field(0.005, description="AUROC that the artefact may lose against torch")
+    parity_auroc: Share = Field(
+        0.005, description="AUROC, or other main metric, that the artefact may lose against torch"
+    )
     parity_probability: Share = Field(
-        0.05, description="95th percentile of |probability difference|; int8 is coarser"
+        0.05,
+        description="95th percentile of |probability difference|, of a quantity in standard "
+        "deviations; int8 is coarser",
     )
     latency_p95_ms: Positive = 500.0
     clean_receipt: bool = True

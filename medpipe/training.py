@@ -30,13 +30,13 @@ def rows(ready: Ready, split: str, objective: Objective) -> Rows:
     ------
     DataError : the side has no rows, or a label is outside the objective's set
     """
-    labels = ready.frame(split)["label"].tolist()
-    if not labels:
+    frame = ready.frame(split)
+    if frame.empty:
         raise DataError(
             f"{split} has no rows; add patients, or change section split of params.yaml, and run "
             "`medpipe stage preprocess` again"
         )
-    return Rows(ready.arrays(split), objective.targets(labels))
+    return Rows(ready.arrays(split), objective.targets_in(frame))
 
 
 def network(workload: Workload, params: Params, state: dict[str, Any], root: Path) -> nn.Module:

@@ -17,6 +17,7 @@ class Demands:
 
     floors: dict = field(default_factory=lambda: {"auroc": 0.80})
     external_floors: dict = field(default_factory=dict)
+    ceilings: dict = field(default_factory=dict)
     margins: dict = field(default_factory=lambda: {"auroc": 0.02})
     baseline_margin: float | None = 0.02
     subgroup_gap: float = 0.15
@@ -39,7 +40,17 @@ def report():
         "receipt": {"digest": "d", "clean": True, "problems": []},
         "validation": {"passed": True, "failed": []},
         "splits": {"test": {"metrics": metrics}, "external": {"metrics": metrics}},
-        "threshold": {"value": 0.4},
+        "objective": {
+            "name": "binary",
+            "main": "auroc",
+            "better": {
+                "auroc": "higher",
+                "ece": "lower",
+                "brier": "lower",
+                "calibration_slope": "one",
+            },
+        },
+        "operating_point": {"temperature": 1.1, "threshold": 0.4},
         "subgroups": [
             {
                 "column": "sex",
@@ -80,7 +91,8 @@ LIMITS = [
     ("receipt.clean", "receipt", True, False),
     ("receipt.digest", "receipt", "d", None),
     ("validation.passed", "validation", True, False),
-    ("threshold.value", "threshold", 0.0, None),
+    ("operating_point.threshold", "operating point", 0.0, None),
+    ("operating_point", "operating point", {"thresholds": [0.1, 0.2]}, {"thresholds": [0.1, None]}),
 ]
 
 
@@ -185,6 +197,31 @@ def test_a_subgroup_too_small_to_judge_does_not_decide():
     verdict = decide(changed("subgroups", [small]), None, Demands(), None)
     assert verdict.allowed
     assert check(verdict, "subgroups").why == "No subgroup has enough examples to be judged"
+
+
+@pytest.mark.parametrize(("high", "allowed"), [(0.19, True), (0.21, False)])
+def test_a_ceiling_holds_for_the_upper_bound(high, allowed):
+    measured = changed("splits.test.metrics.ece", between(0.1, 0.15, high))
+    assert (
+        decide(measured, None, Demands(ceilings={"ece": 0.2}, ece_max=1.0), None).allowed is allowed
+    )
+
+
+def test_a_metric_that_the_objective_does_not_have_is_named_with_those_that_it_has():
+    verdict = decide(report(), None, Demands(floors={"r2": 0.5}), None)
+    assert verdict.reasons == [
+        "r2 is not measured here; take its floor out of the policy. "
+        "Known: auroc, ece, brier, calibration_slope"
+    ]
+
+
+def test_a_baseline_in_a_metric_that_is_better_low_looks_at_the_upper_bound():
+    made = changed("objective.main", "brier")
+    made["parity"]["brier_lost"] = made["subgroups"][0]["gap"]["brier"] = 0.0
+    for high, allowed in ((0.0199, True), (0.0201, False)):
+        made["baseline"] = {"difference": {"brier": {"low": -0.5, "high": high}}}
+        found = check(decide(made, None, Demands(), None), "brier against the baseline")
+        assert found.passed is allowed
 
 
 @pytest.mark.parametrize("metric", ["ece", "brier", "calibration_slope"])

@@ -26,7 +26,7 @@ _NOISY = (
 
 
 class Explained(nn.Module):
-    """A network as it is served: `forward` gives logit (B,) and map (B, h, w)."""
+    """A network as it is served: `forward` gives logit (B,), or (B, K), and map (B, …)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Explained(nn.Module):
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         logits, evidence = self.network.explain(*inputs)  # type: ignore[operator]
-        return logits.squeeze(1), evidence  # (B, 1) to (B,); several outputs stay (B, K)
+        return logits.squeeze(1) if logits.shape[1] == 1 else logits, evidence  # (B,) or (B, K)
 
 
 def export(network: nn.Module, inputs: Mapping[str, np.ndarray], path: Path) -> None:

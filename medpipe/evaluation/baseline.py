@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from medpipe.errors import DataError
+from medpipe.evaluation.measures.contract import Measures
 from medpipe.evaluation.sample import Floats
 from medpipe.workload import Workload
 
@@ -42,12 +43,51 @@ _PIECE = 1024
 
 
 @dataclass(frozen=True)
+class Fitting:
+    """What trees are fitted on, stopped by, and asked for.
+
+    Parameters
+    ----------
+    train, val : features (N, F) and targets (N,) or (N, L)
+    asked : split → features (N, F)
+    """
+
+    train: tuple[NDArray[np.float32], NDArray[np.floating[Any]]]
+    val: tuple[NDArray[np.float32], NDArray[np.floating[Any]]]
+    asked: Mapping[str, NDArray[np.float32]]
+
+    def label(self, number: int) -> Fitting:
+        """The same for one of several labels, of the rows where it is known."""
+        sides = []
+        for shown, targets in (self.train, self.val):
+            known = ~np.isnan(targets[:, number])
+            sides.append((shown[known], targets[known, number]))
+        return Fitting(sides[0], sides[1], self.asked)
+
+    def classes(self) -> tuple[dict[str, Floats], int]:
+        """Logits (N,) of class 1, or (N, K) of more than two classes, by split; trees in all."""
+        model = self._fitted(HistGradientBoostingClassifier)
+        logits = {split: model.decision_function(shown) for split, shown in self.asked.items()}
+        return logits, int(model.n_iter_)
+
+    def quantity(self) -> tuple[dict[str, Floats], int]:
+        """The expected target (N,) by split; trees in all."""
+        model = self._fitted(HistGradientBoostingRegressor)
+        return {split: model.predict(shown) for split, shown in self.asked.items()}, model.n_iter_
+
+    def _fitted(self, kind: Any) -> Any:
+        # One thread, because several add up in an order of their own: same data, same trees.
+        with threadpool_limits(1, "openmp"):
+            return kind(**_RECIPE).fit(*self.train, X_val=self.val[0], y_val=self.val[1])
+
+
+@dataclass(frozen=True)
 class Boosted:
     """What the baseline gives: logits by split, in the order of its rows, and how it came by them.
 
     Parameters
     ----------
-    logits : of each split that was asked for, (N,)
+    logits : of each split that was asked for, (N,) or (N, K)
     method : as the report words it
     examples, features : of training
     """
@@ -60,8 +100,9 @@ class Boosted:
 
 def boosted(
     workload: Workload,
+    measures: Measures[Any],
     inputs: Mapping[str, Mapping[str, NDArray[Any]]],
-    targets: Mapping[str, Floats],
+    targets: Mapping[str, NDArray[np.floating[Any]]],
 ) -> Boosted | None:
     """Gradient boosting fitted on train, stopped on val; None where the workload has no features.
 
@@ -69,7 +110,7 @@ def boosted(
     ----------
     inputs : split → encoded inputs by name, (N, …) each; `train` and `val` must be there, and all
         but `train` are scored
-    targets : of train and val, (N,)
+    targets : of train and val, (N,) or (N, L)
 
     Raises
     ------
@@ -87,17 +128,11 @@ def boosted(
     known = ~np.isnan(shown).all(axis=0)  # the trees' binning fails on a column without a value
     if not known.any():
         raise DataError("Workload.features knows nothing of any training example: all is nan")
-    # One thread, because several add up in an order of their own: the same data, the same trees.
-    with threadpool_limits(1, "openmp"):
-        model = HistGradientBoostingClassifier(**_RECIPE)
-        model.fit(
-            shown[:, known], targets["train"][kept],
-            X_val=others["val"][:, known], y_val=targets["val"],
-        )  # fmt: skip
-        logits = {
-            split: model.decision_function(found[:, known]) for split, found in others.items()
-        }
-    method = f"histogram gradient boosting, {model.n_iter_} trees, stopped on val"
+    asked = {split: found[:, known] for split, found in others.items()}
+    logits, trees = measures.boost(
+        Fitting((shown[:, known], targets["train"][kept]), (asked["val"], targets["val"]), asked)
+    )
+    method = f"histogram gradient boosting, {trees} trees, stopped on val"
     return Boosted(logits, method, len(kept), shown.shape[1])
 
 

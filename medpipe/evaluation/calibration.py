@@ -13,7 +13,7 @@ from medpipe.errors import DataError
 from medpipe.evaluation.sample import Counts, Floats, Sample, ratio
 
 BINS = 10
-_TEMPERATURES = (0.05, 20.0)
+TEMPERATURES = (0.05, 20.0)
 """Outside of these a network is not miscalibrated but broken."""
 _EDGE = 1.02
 _NEWTON_STEPS = 50
@@ -57,13 +57,13 @@ def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:
         scaled = score / np.exp(log_temperature)
         return float(np.mean(np.logaddexp(0, scaled) - target * scaled))
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
 
 
 def is_extreme(temperature: float) -> bool:
     """Whether `temperature` stands at an end of the range that `fit_temperature` looks in."""
-    low, high = _TEMPERATURES
+    low, high = TEMPERATURES
     return temperature < _EDGE * low or temperature > high / _EDGE
 
 

@@ -1,11 +1,9 @@
-"""The curves of a report, thinned to what an eye can tell apart, and as CSV for `dvc plots`."""
+"""The curves of a report, thinned to what an eye can tell apart, and as tables for `dvc plots`."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,8 +39,8 @@ class Curves:
 def curves(sample: Sample, *, at: float) -> Curves:
     """The curves of `sample` (both classes in it) with the operating point `at`."""
     counts = sample.counts()
-    roc = _thinned(discrimination.roc_curve(counts))
-    pr = _thinned(discrimination.pr_curve(counts))
+    roc = thinned(discrimination.roc_curve(counts))
+    pr = thinned(discrimination.pr_curve(counts))
     benefit = [threshold.net_benefit(threshold.confusion(counts, r), r)[0] for r in _RISKS]
     prevalence = sample.positives / len(sample)
     cells = threshold.confusion(counts, at)
@@ -59,43 +57,36 @@ def curves(sample: Sample, *, at: float) -> Curves:
     )
 
 
-def write_csv(folder: Path, found: Curves, sample: Sample) -> None:
-    """`roc`, `pr`, `calibration`, `decision_curve` and `confusion` as CSV, for `dvc plots`.
+def tables(found: Curves, sample: Sample) -> dict[str, tuple[Sequence[str], list[Sequence[Any]]]]:
+    """`roc`, `pr`, `calibration`, `decision_curve` and `confusion`: header and rows, for DVC.
 
-    `confusion.csv` has a row per example, because DVC's template counts rows.
+    `confusion` has a row per example, because DVC's template counts rows.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     finite = np.where(np.isfinite(found.roc_thresholds), found.roc_thresholds, 1.0)
-    tables: dict[str, tuple[Sequence[str], Iterable[Sequence[Any]]]] = {
+    bins = found.bins
+    calls = zip(sample.labels, sample.scores >= found.at, strict=True)
+    return {
         "roc": (
             ("false_positive_share", "true_positive_share", "threshold"),
-            zip(found.false_positives, found.true_positives, finite, strict=True),
+            list(zip(found.false_positives, found.true_positives, finite, strict=True)),
         ),
         "pr": (
             ("recall", "precision", "threshold"),
-            zip(found.recall, found.precision, found.pr_thresholds, strict=True),
+            list(zip(found.recall, found.precision, found.pr_thresholds, strict=True)),
         ),
         "calibration": (
             ("predicted", "observed", "examples"),
-            zip(found.bins.predicted, found.bins.observed, found.bins.examples, strict=True),
+            list(zip(bins.predicted, bins.observed, bins.examples, strict=True)),
         ),
-        "decision_curve": (("threshold", "strategy", "net_benefit"), _decisions(found)),
+        "decision_curve": (("threshold", "strategy", "net_benefit"), list(_decisions(found))),
         "confusion": (
             ("actual", "predicted"),
-            (
-                (_named(actual), _named(score >= found.at))
-                for actual, score in zip(sample.labels, sample.scores, strict=True)
-            ),
+            [(_named(actual), _named(called)) for actual, called in calls],
         ),
     }
-    for name, (header, rows) in tables.items():
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(header)
-            writer.writerows([_short(value) for value in row] for row in rows)
 
 
-def _thinned(curve: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats, Floats]:
+def thinned(curve: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats, Floats]:
     """At most `_POINTS` points, evenly along the curve's own length, ends kept."""
     x, y, at = curve
     along = np.r_[0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y)))]
@@ -107,10 +98,6 @@ def _thinned(curve: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats, Floa
 
 def _named(positive: bool) -> str:
     return "positive" if positive else "negative"
-
-
-def _short(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _decisions(found: Curves) -> Iterable[Sequence[Any]]:

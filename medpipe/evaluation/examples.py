@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from medpipe.evaluation.page import Explained, Kind
+from medpipe.evaluation.measures.contract import Chosen
+from medpipe.evaluation.page import Explained
 from medpipe.evaluation.sample import Floats
 from medpipe.workload import Row, State, Workload
 
 Explain = Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A row of the test split that is to be shown."""
-
-    row: int
-    example: str
-    kind: Kind
-    probability: float
 
 
 def choose(
@@ -36,19 +26,21 @@ def choose(
     positive, flagged = labels.astype(bool), probabilities >= at
     found = positive & flagged
     middle = float(np.median(probabilities[found])) if found.any() else 0.0
-    ranked: dict[Kind, list[int]] = {
-        "found": _first(found, np.abs(probabilities - middle), names),
-        "missed": _first(positive & ~flagged, probabilities, names),
-        "false alarm": _first(~positive & flagged, -probabilities, names),
+    ranked: dict[str, list[int]] = {
+        "found": first(found, np.abs(probabilities - middle), names),
+        "missed": first(positive & ~flagged, probabilities, names),
+        "false alarm": first(~positive & flagged, -probabilities, names),
     }
     share = count // 3
-    errors: dict[Kind, list[int]] = {
+    errors: dict[str, list[int]] = {
         kind: ranked[kind][:share] for kind in ("missed", "false alarm")
     }
     rest = count - sum(len(rows) for rows in errors.values())
     shown = {"found": ranked["found"][:rest], **errors}
     return [
-        Chosen(row, str(names[row]), kind, float(probabilities[row]))
+        Chosen(
+            row, str(names[row]), kind, f"risk {100 * probabilities[row]:.0f} %", kind == "found"
+        )
         for kind in ranked
         for row in shown[kind]
     ]
@@ -76,19 +68,13 @@ def explained(
         row = rows[one.example]
         inputs = {name: array[None] for name, array in workload.encode(row, state).items()}
         _, heat = explain(inputs)
-        drawn.append(
-            Explained(
-                one.example,
-                one.kind,
-                one.probability,
-                workload.draw(row, heat[0]),
-                workload.reasons(row, heat[0]),
-            )
-        )
+        picture, reasons = workload.draw(row, heat[0]), workload.reasons(row, heat[0])
+        drawn.append(Explained(one, picture, reasons))
     return drawn
 
 
-def _first(mask: np.ndarray, key: Floats, names: Sequence[str]) -> list[int]:
+def first(mask: np.ndarray, key: Floats, names: Sequence[str]) -> list[int]:
+    """Rows where `mask` (N,) is True by ascending `key` (N,), equal ones in the order of names."""
     rows = np.flatnonzero(mask)
     order = np.lexsort((np.asarray(names, dtype=str)[rows], key[rows]))
     return [int(row) for row in rows[order]]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from medpipe.evaluation import words
-from medpipe.evaluation.curves import Curves
-from medpipe.evaluation.plots import pictures
+from medpipe.evaluation.measures.contract import Chosen, Drawn, Figure, Measures
 from medpipe.workload import Picture, Reason
-
-Kind = Literal["found", "missed", "false alarm"]
 
 
 @dataclass(frozen=True)
@@ -24,14 +22,12 @@ class Explained:
 
     Parameters
     ----------
-    example : pseudonym
+    chosen : which, and what the model says of it
     picture : as the workload drew it
     reasons : what moved the answer most, in words
     """
 
-    example: str
-    kind: Kind
-    probability: float
+    chosen: Chosen
     picture: Picture
     reasons: tuple[Reason, ...] = ()
 
@@ -42,75 +38,84 @@ class ForestRow:
 
     name: str
     examples: int
-    positives: int
-    auroc: str
-    sensitivity: str
+    positives: int | None
+    main: str
+    second: str
     why: str
     left: float | None = None
     width: float | None = None
     point: float | None = None
 
 
-def render(report: Mapping[str, Any], found: Curves | None, examples: Sequence[Explained]) -> str:
+def render(
+    report: Mapping[str, Any],
+    measures: Measures[Any],
+    drawn: Drawn | None,
+    examples: Sequence[Explained],
+) -> str:
     """The page's HTML.
 
     Parameters
     ----------
     report : report.json
-    found : curves of the test split; None where it lacks a class
+    drawn : curves of the test split; None where it lacks a class
     examples : drawn in the order in which they are to be seen
     """
-    images = {name: _embedded(svg.encode(), "image/svg+xml") for name, svg in _drawn(found)}
-    rows, start = forest(report)
+    rows, start = forest(report, second=measures.second)
     return _template().render(
         report=report,
+        measures=measures,
         test=report["splits"]["test"],
-        cells=found.cells if found else None,
-        images=images,
-        alerts=words.alerts(report),
-        headline=words.headline(report),
+        cross=drawn.cross if drawn else None,
+        figures=[(f, _embedded(f.svg.encode(), "image/svg+xml")) for f in _figures(drawn)],
+        alerts=[*measures.alerts(report), *words.alerts(report)],
         forest=rows,
         forest_start=start,
-        examples=[(e, _embedded(e.picture.data, e.picture.media_type)) for e in examples],
+        examples=[
+            (e.chosen, e.reasons, _embedded(e.picture.data, e.picture.media_type)) for e in examples
+        ],
         splits=[(name, split) for name, split in report["splits"].items() if split],
         words=words,
     )
 
 
-def forest(report: Mapping[str, Any]) -> tuple[list[tuple[str, list[ForestRow]]], float]:
-    """Rows by column, the whole first, and the AUROC at the left edge of the plot."""
-    test = report["splits"]["test"]
+def forest(
+    report: Mapping[str, Any], *, second: str
+) -> tuple[list[tuple[str, list[ForestRow]]], float]:
+    """Rows by column, the whole first, and the main metric at the left edge of the plot."""
+    test, main = report["splits"]["test"], report["objective"]["main"]
     whole = {**test, "value": "all test examples", "judged": True, "why": "", "column": ""}
     entries = [whole, *report["subgroups"]]
-    lows = [entry["metrics"]["auroc"]["low"] for entry in entries if entry["metrics"]]
-    start = min([0.9, *(int(low * 20) / 20 for low in lows if low is not None)])
+    lows = [entry["metrics"][main]["low"] for entry in entries if entry["metrics"]]
+    start = min([0.9, *(math.floor(low * 20) / 20 for low in lows if low is not None)])
     grouped: dict[str, list[ForestRow]] = {}
     for entry in entries:
-        grouped.setdefault(entry["column"].replace("_", " "), []).append(_row(entry, start))
+        row = _row(entry, start, main=main, second=second)
+        grouped.setdefault(entry["column"].replace("_", " "), []).append(row)
     return list(grouped.items()), start
 
 
-def _row(entry: Mapping[str, Any], start: float) -> ForestRow:
+def _row(entry: Mapping[str, Any], start: float, *, main: str, second: str) -> ForestRow:
     metrics = entry["metrics"] or {}
-    auroc = metrics.get("auroc", {})
+    found = metrics.get(main, {})
     row = ForestRow(
         name=str(entry["value"]),
         examples=entry["examples"],
         positives=entry["positives"],
-        auroc=words.shown(auroc),
-        sensitivity=words.shown(metrics.get("sensitivity")),
+        main=words.shown(found),
+        second=words.shown(metrics.get(second)),
         why=entry["why"],
     )
-    if auroc.get("low") is None:
+    if found.get("low") is None:
         return row
     low, point, high = (
-        100 * (max(auroc[key], start) - start) / (1 - start) for key in ("low", "value", "high")
+        100 * (max(found[key], start) - start) / (1 - start) for key in ("low", "value", "high")
     )
     return replace(row, left=round(low, 2), width=round(high - low, 2), point=round(point, 2))
 
 
-def _drawn(found: Curves | None) -> list[tuple[str, str]]:
-    return list(pictures(found).items()) if found else []
+def _figures(drawn: Drawn | None) -> tuple[Figure, ...]:
+    return drawn.figures if drawn else ()
 
 
 def _embedded(content: bytes, kind: str) -> str:

@@ -8,14 +8,17 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import PercentFormatter
 
-from medpipe.evaluation.curves import Curves
+from medpipe.evaluation import words
+from medpipe.evaluation.curves import Curves, tables
+from medpipe.evaluation.measures.contract import Cross, Drawn, Figure, Report
+from medpipe.evaluation.sample import Sample
 
 INK, QUIET, GRID = "#1f2933", "#52606d", "#d9e2ec"
 BLUE, ORANGE, GREEN = "#1d5b8f", "#b8480a", "#1f6f5c"  # each 4.5 : 1 on white or better
-_STYLE: Any = {
+STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: it scales, prints and can be read out
     "svg.hashsalt": "medpipe",  # the same report gives the same bytes
     "font.family": "sans-serif",
@@ -37,27 +40,87 @@ _STYLE: Any = {
 }
 
 
-def pictures(found: Curves) -> dict[str, str]:
-    """The curves as SVG texts by name."""
-    return {
-        "roc": _drawn(_roc, found),
-        "pr": _drawn(_pr, found),
-        "calibration": _drawn(_calibration, found),
-        "decision_curve": _drawn(_decision, found),
+def drawn(found: Curves, sample: Sample, report: Report) -> Drawn:
+    """The curves of a yes-or-no question with what the page says of them."""
+    shown = {
+        name: words.shown(measured)
+        for name, measured in report["splits"]["test"]["metrics"].items()
     }
+    figures = (
+        Figure(
+            "Found against false alarms (ROC)",
+            svg(_roc, found),
+            f"ROC curve. Area {shown['auroc']}. At the operating point, sensitivity "
+            f"{shown['sensitivity']} and specificity {shown['specificity']}.",
+            "The closer to the upper left corner the better.",
+            f"Area {shown['auroc']}.",
+        ),
+        Figure(
+            "Found against being right (precision–recall)",
+            svg(_pr, found),
+            f"Precision–recall curve. Average precision {shown['auprc']}.",
+            "How many of the flagged have it, as more of those who have it are found.",
+            f"Average precision {shown['auprc']}.",
+        ),
+        Figure(
+            "Risk against outcome (calibration)",
+            svg(_calibration, found),
+            "Calibration curve: predicted risk against observed share in ten groups of equal size. "
+            f"Expected calibration error {shown['ece']}.",
+            "On the dashed line, 20 % predicted means 20 of 100.",
+            f"Slope {shown['calibration_slope']}, intercept {shown['calibration_intercept']}.",
+        ),
+        Figure(
+            "Is acting on it worth while? (decision curve)",
+            svg(_decision, found),
+            "Decision curve: net benefit of the model, of acting on everyone and of acting on no "
+            "one, by threshold. At the chosen threshold the model's net benefit is "
+            f"{shown['net_benefit']}.",
+            "Where the blue line is highest, the model serves patients better than treating all "
+            "or none.",
+            f"At the threshold {shown['net_benefit']}.",
+        ),
+    )
+    return Drawn(tables(found, sample), figures, _cross(found, report))
 
 
-def _drawn(draw: Callable[[Axes, Curves], None], found: Curves) -> str:
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.6, 3.9), layout="constrained")
+def _cross(found: Curves, report: Report) -> Cross:
+    label, cells = words.condition(report), found.cells
+    return Cross(
+        f"flagged at a risk of {100 * found.at:.3g} % and above",
+        ("flagged", "not flagged"),
+        (
+            (
+                f"with {label}",
+                (
+                    (cells["true_positives"], "found", True),
+                    (cells["false_negatives"], "missed", False),
+                ),
+            ),
+            (
+                f"without {label}",
+                (
+                    (cells["false_positives"], "false alarms", False),
+                    (cells["true_negatives"], "rightly left alone", True),
+                ),
+            ),
+        ),
+    )
+
+
+def svg(draw: Callable[[Axes, Any], None], found: Any) -> str:
+    """What `draw` makes of `found` on one pair of axes, as an SVG text."""
+    with matplotlib.rc_context(STYLE):
+        figure = Canvas(figsize=(4.6, 3.9), layout="constrained")
         draw(figure.add_subplot(), found)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    drawn = text.getvalue()
-    return drawn[drawn.index("<svg") :]
+    made = text.getvalue()
+    return made[made.index("<svg") :]
 
 
-def _unit_axes(axes: Axes, *, x: str, y: str) -> None:
+def unit_axes(axes: Axes, *, x: str, y: str) -> None:
+    """Both axes from 0 to 100 %."""
     axes.set(xlim=(-0.015, 1.015), ylim=(-0.015, 1.015), xlabel=x, ylabel=y)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -74,7 +137,7 @@ def _roc(axes: Axes, found: Curves) -> None:
     negatives = cells["false_positives"] + cells["true_negatives"]
     positives = cells["true_positives"] + cells["false_negatives"]
     _point(axes, cells["false_positives"] / negatives, cells["true_positives"] / positives)
-    _unit_axes(axes, x="False alarms, of those without", y="Found, of those with")
+    unit_axes(axes, x="False alarms, of those without", y="Found, of those with")
     axes.legend(loc="lower right")
 
 
@@ -88,7 +151,7 @@ def _pr(axes: Axes, found: Curves) -> None:
     if flagged:
         positives = cells["true_positives"] + cells["false_negatives"]
         _point(axes, cells["true_positives"] / positives, cells["true_positives"] / flagged)
-    _unit_axes(axes, x="Found, of those with", y="Right, of those flagged")
+    unit_axes(axes, x="Found, of those with", y="Right, of those flagged")
     axes.legend(loc="lower left")
 
 
@@ -97,7 +160,7 @@ def _calibration(axes: Axes, found: Curves) -> None:
     bins = found.bins
     axes.plot(bins.predicted, bins.observed, "o-", color=BLUE, markersize=6, label="model")
     axes.axvline(found.at, color=ORANGE, linewidth=1.5, label="threshold")
-    _unit_axes(axes, x="Predicted risk", y="Observed share")
+    unit_axes(axes, x="Predicted risk", y="Observed share")
     axes.legend(loc="upper left")
 
 

@@ -1,4 +1,4 @@
-"""What the AUROC loses when the scanner is noisier, flatter or less sharp than the test set's."""
+"""What the main metric loses when the data come from a worse device than the test set's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from medpipe.evaluation.compare import paired
+from medpipe.evaluation.measures.contract import Measures, Point
 from medpipe.evaluation.sample import Floats
+from medpipe.evaluation.scored import Scored
+from medpipe.sections import EvaluateParams
 
 Inputs = Mapping[str, np.ndarray]
 Change = Callable[[dict[str, np.ndarray], np.random.Generator], dict[str, np.ndarray]]
@@ -23,34 +26,41 @@ def robustness(
     score: Callable[[Inputs], Floats],
     inputs: Inputs,
     *,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    confidence: float,
-    seed: int,
+    measures: Measures[Any],
+    frame: pd.DataFrame,
+    point: Point,
+    params: EvaluateParams,
 ) -> list[dict[str, Any]]:
-    """The AUROC under each of `changes`, and what it loses on the same examples.
+    """The main metric under each of `changes`, and what it loses on the same examples.
 
     Parameters
     ----------
     changes : name → change of a batch; `Workload.perturb`
-    score : inputs (B, …) → logits (B,)
+    score : inputs (B, …) → logits (B,) or (B, K)
     inputs : by name, (N, …) each; at most EXAMPLES rows, evenly spread, are looked at
+    frame : N rows, as in `Scored`
 
     Returns
     -------
-    [{change, examples, auroc: value of the changed, gain: {difference, low, high}}], where the
-    difference is changed minus unchanged: below 0 is a loss; nothing where there are no changes
+    [{change, examples, <main>: value of the changed, gain: {difference, low, high}}], where the
+    difference is changed minus unchanged; nothing where there are no changes
     """
-    if not changes or not len(labels):
+    if not changes or frame.empty:
         return []
-    rows = np.unique(np.linspace(0, len(labels) - 1, min(EXAMPLES, len(labels))).astype(np.int64))
-    plain = _scores(score, inputs, rows, change=None, seed=seed)
-    return [
-        {"change": name, "examples": len(rows)}
-        | _lost(labels[rows], groups[rows], changed, plain, confidence=confidence)
-        for name, change in changes.items()
-        for changed in [_scores(score, inputs, rows, change=change, seed=seed)]
-    ]
+    rows = np.unique(np.linspace(0, len(frame) - 1, min(EXAMPLES, len(frame))).astype(np.int64))
+
+    def scored(change: Change | None) -> Scored:
+        logits = _scores(score, inputs, rows, change=change, seed=params.seed)
+        return Scored(frame.iloc[rows], logits)
+
+    plain = scored(None)
+    found = []
+    for name, change in changes.items():
+        paired = measures.paired(measures.main, (scored(change), point), (plain, point), params)
+        gain = {key: paired[key] for key in ("difference", "low", "high")}
+        known = {"change": name, "examples": len(rows), measures.main: paired["candidate"]}
+        found.append(known | {"gain": gain})
+    return found
 
 
 def _scores(
@@ -68,19 +78,4 @@ def _scores(
             name: np.asarray(array[rows[start : start + _BATCH]]) for name, array in inputs.items()
         }
         found.append(score(batch if change is None else change(batch, rng)))
-    return _ranks(np.concatenate(found))
-
-
-def _ranks(logits: Floats) -> Floats:
-    """Logits as numbers in 0…1 in the same order, which is all that an AUROC looks at."""
-    _, place = np.unique(logits, return_inverse=True)
-    ranks: Floats = place / max(int(place.max()), 1)
-    return ranks
-
-
-def _lost(
-    labels: np.ndarray, groups: np.ndarray, changed: Floats, plain: Floats, *, confidence: float
-) -> dict[str, Any]:
-    found = paired(labels, groups, changed, plain, confidence=confidence)
-    difference = {key: found[key] for key in ("difference", "low", "high")}
-    return {"auroc": found["candidate"], "gain": difference}
+    return np.concatenate(found)

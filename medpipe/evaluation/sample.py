@@ -111,24 +111,29 @@ class Sample:
 
     def resampled(self, resamples: int, seed: int) -> Iterator[Counts]:
         """`resamples` draws of G groups with replacement, in pieces that fit in memory."""
-        for weights in self.group_weights(resamples, seed):
+        drawn = group_weights(self.group_count, rows=len(self), resamples=resamples, seed=seed)
+        for weights in drawn:
             yield self.counts(weights[:, self.groups])
-
-    def group_weights(self, resamples: int, seed: int) -> Iterator[Floats]:
-        """How often each group is drawn: pieces of a (resamples, G) matrix whose rows sum to G."""
-        rng, count = np.random.default_rng(seed), self.group_count
-        at_once = max(1, _CELLS // max(len(self), 1))
-        for start in range(0, resamples, at_once):
-            rows = min(at_once, resamples - start)
-            drawn = rng.integers(0, count, size=(rows, count)) + count * np.arange(rows)[:, None]
-            times: Floats = np.bincount(drawn.ravel(), minlength=rows * count).astype(np.float64)
-            yield times.reshape(rows, count)
 
     def by_group(self, values: ArrayLike) -> Floats:
         """Sums of `values` (N,) over each group, (G,)."""
         weights = np.asarray(values, dtype=np.float64)
         summed: Floats = np.bincount(self.groups, weights, self.group_count).astype(np.float64)
         return summed
+
+
+def group_weights(count: int, *, rows: int, resamples: int, seed: int) -> Iterator[Floats]:
+    """How often each of `count` G groups is drawn: pieces of (resamples, G), each row sums to G.
+
+    Pieces are such that weights of all `rows` examples fit in the cache.
+    """
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _CELLS // max(rows, 1))
+    for start in range(0, resamples, at_once):
+        here = min(at_once, resamples - start)
+        drawn = rng.integers(0, count, size=(here, count)) + count * np.arange(here)[:, None]
+        times: Floats = np.bincount(drawn.ravel(), minlength=here * count).astype(np.float64)
+        yield times.reshape(here, count)
 
 
 def ratio(numerator: Any, denominator: Any) -> Floats:

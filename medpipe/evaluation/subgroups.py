@@ -1,6 +1,6 @@
 """The same measurements for men and women, young and old, each view and each site.
 
-A subgroup is judged only where it has enough examples of both classes; what is too small is listed
+A subgroup is judged only where it has enough examples of every class; what is too small is listed
 with the reason, so that nobody takes silence for fairness.
 """
 
@@ -12,43 +12,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medpipe.config import EvaluateParams
-from medpipe.evaluation import intervals, metrics
-from medpipe.evaluation.delong import area
-from medpipe.evaluation.sample import Floats, Sample
+from medpipe.evaluation.measures.contract import Measures, Point
+from medpipe.evaluation.scored import Scored
+from medpipe.sections import EvaluateParams
 from medpipe.workload import Column
 
 UNKNOWN = "not known"
 
 
 def subgroups(
-    frame: pd.DataFrame,
-    probabilities: Floats,
+    measures: Measures[Any],
+    test: Scored,
+    point: Point,
     columns: Sequence[Column],
-    *,
-    at: float,
     params: EvaluateParams,
 ) -> list[dict[str, Any]]:
     """One entry per value of every column that is marked as a subgroup, in the columns' order.
 
     Parameters
     ----------
-    frame : N rows with group, label (0 or 1) and the columns; a column that it lacks is passed over
-    probabilities : (N,)
-    at : the threshold
+    test : N rows; a column that its frame lacks is passed over
 
     Returns
     -------
     {column, meaning, value, examples, groups, positives, judged, why, metrics, gap}. The gap is the
-    AUROC of the whole less that of the subgroup: above 0, the subgroup is served worse. Its
+    main metric of the whole less that of the subgroup: above 0, the subgroup is served worse. Its
     interval knows that the subgroup is part of the whole. `why` is empty for what is judged;
     `metrics` and `gap` are None for what is not.
     """
     return [
-        _entry(frame, probabilities, column, value, mask, at=at, params=params)
+        _entry(measures, test, point, column, value, mask, params)
         for column in columns
-        if column.subgroup and column.name in frame
-        for value, mask in _values(frame[column.name], column, params.age_bands)
+        if column.subgroup and column.name in test.frame
+        for value, mask in _values(test.frame[column.name], column, params.age_bands)
     ]
 
 
@@ -81,67 +77,41 @@ def _band(place: int, edges: Sequence[int]) -> str:
 
 
 def _entry(
-    frame: pd.DataFrame,
-    probabilities: Floats,
+    measures: Measures[Any],
+    test: Scored,
+    point: Point,
     column: Column,
     value: str,
     mask: np.ndarray,
-    *,
-    at: float,
     params: EvaluateParams,
 ) -> dict[str, Any]:
-    labels, groups = frame["label"].to_numpy().astype(bool), frame["group"].to_numpy()
-    why = _too_small(labels[mask], groups[mask], whole=bool(mask.all()), least=params.subgroup_min)
-    entry: dict[str, Any] = {
-        "column": column.name,
-        "meaning": column.meaning,
-        "value": value,
-        "examples": int(mask.sum()),
-        "groups": len(np.unique(groups[mask])),
-        "positives": int(labels[mask].sum()),
-        "judged": not why,
-        "why": why,
-        "metrics": None,
-        "gap": None,
-    }
+    named = {"column": column.name, "meaning": column.meaning, "value": value}
+    part = test[mask]
+    why = _not_judged(measures, part, whole=bool(mask.all()), least=params.subgroup_min)
     if why:
-        return entry
-    sample = Sample.of(labels[mask], probabilities[mask], groups[mask])
-    measured = metrics.measure(
-        sample,
-        at=at,
-        confidence=params.confidence,
-        resamples=params.resamples,
-        seed=params.seed,
-    )
-    gap = _gap(labels, probabilities, groups, mask, confidence=params.confidence)
-    return entry | {"metrics": measured, "gap": {"auroc": gap.as_json()}}
+        return {
+            **named,
+            "examples": len(part),
+            "groups": part.frame["group"].nunique(),
+            "positives": measures.positives(part),
+            "judged": False,
+            "why": why,
+            "metrics": None,
+            "gap": None,
+        }
+    gap = measures.gap(test, point, mask, params)
+    return {
+        **named,
+        **measures.measure(part, point, params),
+        "judged": True,
+        "why": "",
+        "gap": {measures.main: gap.as_json()},
+    }
 
 
-def _too_small(labels: np.ndarray, groups: np.ndarray, *, whole: bool, least: int) -> str:
+def _not_judged(measures: Measures[Any], part: Scored, *, whole: bool, least: int) -> str:
     if whole:
         return "every example has this value: it is the whole"
-    if len(labels) < least:
-        return f"{len(labels)} examples; {least} are needed"
-    for name, side in (("positive", labels), ("negative", ~labels)):
-        if len(np.unique(groups[side])) < 2:
-            return f"fewer than two patients with a {name} example"
-    return ""
-
-
-def _gap(
-    labels: np.ndarray,
-    probabilities: Floats,
-    groups: np.ndarray,
-    mask: np.ndarray,
-    *,
-    confidence: float,
-) -> intervals.Estimate:
-    names, codes = np.unique(groups, return_inverse=True)
-    whole, part = (
-        area(labels[rows], probabilities[rows], codes[rows], group_count=len(names))
-        for rows in (np.ones(len(labels), dtype=bool), mask)
-    )
-    if whole is None or part is None:
-        return intervals.Estimate(None, undefined="one class only")
-    return intervals.of_difference(whole, part, confidence=confidence)
+    if len(part) < least:
+        return f"{len(part)} examples; {least} are needed"
+    return measures.too_few(part)

@@ -9,75 +9,19 @@ are understood where percentages of percentages are not).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from medpipe.evaluation.calibration import is_extreme
+from medpipe.evaluation.measures.contract import Sentence
 
 Report = Mapping[str, Any]
-_CHANCE = 0.5
-
-NAMES = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC (average precision)",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "ppv": "Positive predictive value",
-    "npv": "Negative predictive value",
-    "f1": "F1",
-    "min_se_ppv": "Lower of sensitivity and PPV",
-    "accuracy": "Accuracy",
-    "net_benefit": "Net benefit at the threshold",
-    "brier": "Brier score",
-    "ece": "Expected calibration error",
-    "calibration_slope": "Calibration slope (ideal 1)",
-    "calibration_intercept": "Calibration intercept (ideal 0)",
-}
-"""Each metric as a clinician reads it."""
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One headline: the figure, its interval, and what both mean."""
-
-    name: str
-    figure: str
-    interval: str
-    meaning: str
-
-
-def headline(report: Report) -> list[Sentence]:
-    """What matters most, in words; metrics that are undefined say so."""
-    test = report["splits"]["test"]
-    metrics, label = test["metrics"], condition(report)
-    share = hundredths(test["positives"] / test["examples"]) if test["examples"] else "0"
-    said = {
-        "auroc": f"Of two {noun(test)}, one with {label} and one without, the model gives the "
-        "higher risk to the right one in {figure} of 100 such pairs {interval}.",
-        "sensitivity": f"Of 100 {noun(test)} with {label}, {{figure}} are found {{interval}}.",
-        "specificity": f"Of 100 {noun(test)} without {label}, {{figure}} are rightly left alone "
-        "{interval}.",
-        "ppv": f"Of 100 {noun(test)} that the model flags, {{figure}} have {label} {{interval}}, "
-        f"where {share} of 100 have it to begin with. Elsewhere this share differs.",
-    }
-    return [_sentence(name, metrics[name], text) for name, text in said.items()]
 
 
 def alerts(report: Report) -> list[str]:
-    """What a reader must know before any figure; nothing where all is well."""
-    auroc = report["splits"]["test"]["metrics"]["auroc"]
+    """What a reader must know before any figure, whatever is measured; nothing if all is well."""
     said = {
-        "The test split lacks a class or patients, so most figures are undefined.": auroc["low"]
-        is None,
-        "The AUROC's interval reaches 0.5: here the model cannot be told from chance.": (
-            auroc["low"] is not None and auroc["low"] <= _CHANCE
-        ),
         "The split receipt is not clean: the model may know patients or images that it was tested "
         "on.": not report["receipt"]["clean"],
         "The data broke a rule of validation.": not report["validation"]["passed"],
-        "The temperature lies at the end of its range: the network's logits do not carry a risk.": (
-            is_extreme(report["calibration"]["temperature"])
-        ),
         **_lost_to_baseline(report),
     }
     return [sentence for sentence, holds in said.items() if holds]
@@ -145,53 +89,33 @@ def shown(found: Mapping[str, Any] | None) -> str:
     if found is None or found.get("value") is None:
         return "undefined"
     value = f"{found['value']:.3f}".replace("-", "−")
-    return value if found.get("low") is None else f"{value} ({_between(found, digits=3)})"
+    return value if found.get("low") is None else f"{value} ({between(found, digits=3)})"
 
 
-def calibration(report: Report) -> str:
-    """How far risks can be believed."""
-    found = report["splits"]["test"]["metrics"]["ece"]
+def sentence(
+    name: str, found: Mapping[str, Any], text: str, *, digits: int | None = None, unit: str = ""
+) -> Sentence:
+    """A headline from `text` with places for {figure} and {interval}.
+
+    The figure is a share, told in hundreds; `digits` shows it as it is beside the sentence. With a
+    `unit` (blank for none) it is a quantity, told as it is.
+    """
     if found["value"] is None:
-        return "Calibration could not be measured."
-    points, before = (
-        f"{100 * error:.1f}" for error in (found["value"], report["calibration"]["ece_before"])
-    )
-    reach = ""
-    if found["low"] is not None:
-        reach = f" ({100 * found['low']:.1f}–{100 * found['high']:.1f})"
-    return (
-        f"Predicted risks differ from what happened by {points} percentage points on "
-        f"average{reach}. Before temperature scaling they differed by {before}."
-    )
-
-
-def rule(report: Report) -> str:
-    """How the threshold was chosen."""
-    chosen = report["threshold"]
-    return {
-        "sensitivity": f"the highest that finds {100 * chosen['at']:g} % of the positives of the "
-        "validation patients",
-        "specificity": f"the lowest that leaves alone {100 * chosen['at']:g} % of the negatives of "
-        "the validation patients",
-        "youden": "where sensitivity plus specificity is highest on the validation patients",
-        "fixed": "set by hand in params.yaml",
-    }[chosen["rule"]]
-
-
-def _sentence(name: str, found: Mapping[str, Any], text: str) -> Sentence:
-    if found["value"] is None:
-        why = f"Not defined: {found.get('undefined', 'no reason given')}."
-        return Sentence(NAMES[name], "–", "", why)
+        return Sentence(name, "–", "", f"Not defined: {found.get('undefined', 'no reason given')}.")
+    if unit:
+        figure = f"{found['value']:.{digits}f}{unit.rstrip()}"
+        reach = between(found, digits=digits)
+        said = text.format(figure=figure, interval=f"({reach})" if reach else "")
+        return Sentence(name, figure, reach, said.replace(" .", "."))
     reach = ""
     if found["low"] is not None:
         reach = f"({hundredths(found['low'])}–{hundredths(found['high'])})"
-    meaning = text.format(figure=hundredths(found["value"]), interval=reach).replace(" .", ".")
-    figure = f"{found['value']:.3f}" if name == "auroc" else f"{hundredths(found['value'])} %"
-    digits = 3 if name == "auroc" else None
-    return Sentence(NAMES[name], figure, _between(found, digits=digits), meaning)
+    said = text.format(figure=hundredths(found["value"]), interval=reach).replace(" .", ".")
+    figure = f"{hundredths(found['value'])} %" if digits is None else f"{found['value']:.{digits}f}"
+    return Sentence(name, figure, between(found, digits=digits), said)
 
 
-def _between(found: Mapping[str, Any], *, digits: int | None) -> str:
+def between(found: Mapping[str, Any], *, digits: int | None) -> str:
     """The interval alone, with `digits` decimals, or in per cent; empty where there is none."""
     low, high = found["low"], found["high"]
     if low is None:

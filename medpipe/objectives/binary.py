@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.errors import DataError
-from medpipe.objectives.objective import Floats, Objective, Rule
+from medpipe.objectives.objective import Floats, Objective, Rule, auroc, is_number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,13 +23,17 @@ class Binary(Objective):
     """One of two classes, 0 (no) and 1 (yes)."""
 
     name = "binary"
-    outputs = 1
     selection = "auroc"
+
+    @property
+    def outputs(self) -> int:
+        """One: the logit of yes."""
+        return 1
 
     def targets(self, labels: Sequence[Any]) -> NDArray[np.float32]:
         """See `Objective.targets`; 0, 1, False and True are in the set."""
         wrong = Counter(
-            str(label) for label in labels if not (_is_number(label) and label in (0, 1))
+            str(label) for label in labels if not (is_number(label) and label in (0, 1))
         )
         if wrong:
             listed = ", ".join(f"{value!r} ({n} rows)" for value, n in wrong.most_common(_NAMED))
@@ -68,19 +72,8 @@ class Binary(Objective):
         return 0.5 + 0.5 * np.tanh(half)  # equal to 1 / (1 + exp(−z)), and never overflows
 
     def score(self, targets: Floats, logits: Floats) -> float:
-        """AUROC: the chance that a positive outscores a negative, ties counting half."""
-        _, rank, count = np.unique(
-            np.asarray(logits).reshape(-1), return_inverse=True, return_counts=True
-        )
-        positive = np.bincount(rank, np.asarray(targets), len(count))
-        negative = count - positive
-        pairs = positive.sum() * negative.sum()
-        won = (positive * (np.cumsum(negative) - negative / 2)).sum()
-        return float(won / pairs) if pairs else float("nan")
+        """AUROC."""
+        return auroc(np.asarray(targets) > 0, np.asarray(logits).reshape(-1))
 
 
 OBJECTIVE = Binary()
-
-
-def _is_number(label: Any) -> bool:
-    return isinstance(label, (bool, int, float, np.bool_, np.integer, np.floating))

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from medpipe.workload import Column
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,23 +21,55 @@ Floats = NDArray[np.floating[Any]]
 Rule = Literal["none", "balanced"]
 
 
+class Rows(Protocol):
+    """Rows of ready by column name: a frame, or a mapping."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The values of one column, (N,)."""
+        ...
+
+
 class Objective(ABC):
-    """A kind of prediction. Stateless; N is rows, K the network's outputs."""
+    """A kind of prediction. Immutable; N is rows, K the network's outputs, L labels of a row.
+
+    Parameters
+    ----------
+    labels : the label columns of the workload, one unless the objective takes several
+    """
 
     name: ClassVar[str]
-    outputs: ClassVar[int]
-    """K, of the network."""
     selection: ClassVar[str]
     """Name of the figure that `score` gives and that picks the best epoch; higher is better."""
 
+    def __init__(self, labels: Sequence[Column] = ()) -> None:
+        self.labels = tuple(labels)
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """K, of the network."""
+
+    def targets_in(self, rows: Rows) -> NDArray[np.float32]:
+        """`targets` of `rows` of ready by column name: those of its column ``label``."""
+        return self.targets(list(rows["label"]))
+
     @abstractmethod
     def targets(self, labels: Sequence[Any]) -> NDArray[np.float32]:
-        """What the loss compares logits with, (N,), from the label column of raw.
+        """What the loss compares logits with, (N,) or (N, L), from the label of each row.
 
         Raises
         ------
         DataError : a label is missing or outside the objective's set
         """
+
+    def fitted(self, targets: Floats) -> Objective:
+        """The objective, knowing the training `targets` where it needs to; else itself.
+
+        Raises
+        ------
+        DataError : there is nothing to learn from them
+        """
+        return self
 
     @abstractmethod
     def class_weights(self, targets: Floats, rule: Rule) -> tuple[float, ...]:
@@ -44,21 +78,40 @@ class Objective(ABC):
         Raises
         ------
         DataError : a class is missing, so that nothing can be learned
+        ParamsError : the objective has no classes to balance
         """
 
     @abstractmethod
     def loss(
         self, logits: Tensor, targets: Tensor, *, weights: Sequence[float], smoothing: float
     ) -> Tensor:
-        """Mean loss, a scalar, of `logits` (B, K) against `targets` (B,).
+        """Mean loss, a scalar, of `logits` (B, K) against `targets` (B,) or (B, L).
 
         `smoothing` in 0…0.5 moves targets that far towards indifference.
         """
 
     @abstractmethod
     def link(self, logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
-        """Probability, of the shape of `logits`; `temperature` above 1 makes it less sure."""
+        """Probability, of the shape of `logits`; `temperature` above 1 makes it less sure.
+
+        Where the answer is a quantity: that in standard deviations of train.
+        """
 
     @abstractmethod
     def score(self, targets: Floats, logits: Floats) -> float:
         """The figure called `selection`, of `logits` (N,) or (N, K); nan where it is undefined."""
+
+
+def auroc(positive: NDArray[np.bool_], scores: Floats) -> float:
+    """The chance that a positive of (N,) outscores a negative, ties half; nan without either."""
+    _, rank, count = np.unique(scores, return_inverse=True, return_counts=True)
+    found = np.bincount(rank, positive, len(count))
+    rest = count - found
+    pairs = found.sum() * rest.sum()
+    won = (found * (np.cumsum(rest) - rest / 2)).sum()
+    return float(won / pairs) if pairs else float("nan")
+
+
+def is_number(label: Any) -> bool:
+    """Whether `label` is one at all: bool and numpy's numbers are, text and None are not."""
+    return isinstance(label, (bool, int, float, np.bool_, np.integer, np.floating))

@@ -30,10 +30,13 @@ _NEEDED = (
     ("data", "commit"),
     ("receipt", "digest"),
     ("splits", "test", "metrics"),
-    ("calibration", "temperature"),
-    ("threshold", "value"),
+    ("objective", "main"),
+    ("operating_point",),
 )
 """What the report must have, be it null, for a release to be made of it."""
+
+_OF_THE_ANSWER = ("objective", "operating_point", "calibration", "threshold", "interval")
+"""Sections that say how an answer comes about; which there are depends on the objective."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +169,7 @@ def _settings(report: dict[str, Any], params: config.Params) -> dict[str, Any]:
         "workload": report["workload"],
         "variant": report["variant"],
         "run_id": report["run_id"],
-        "temperature": report["calibration"]["temperature"],
-        "threshold": report["threshold"]["value"],
+        **report["operating_point"],
         "limits": sections["ingest"],
         "serve": sections["serve"],
     }
@@ -188,8 +190,7 @@ def _card(candidate: Candidate, version: str) -> dict[str, Any]:
         "data": report["data"],
         "split": report.get("params", {}).get("split"),
         "splits": report["splits"],
-        "threshold": report["threshold"],
-        "calibration": report["calibration"],
+        **{name: report[name] for name in _OF_THE_ANSWER if name in report},
         "subgroups": report.get("subgroups", []),
         "receipt": report["receipt"],
     }

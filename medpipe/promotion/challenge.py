@@ -16,8 +16,10 @@ import pandas as pd
 
 from medpipe.config import EvaluateParams, Params
 from medpipe.errors import MissingStageError, ParamsError
-from medpipe.evaluation import compare
-from medpipe.evaluation.report import OperatingPoint, Scored, report_for
+from medpipe.evaluation import measures as measured
+from medpipe.evaluation.measures.contract import Measures, Point
+from medpipe.evaluation.report import report_for
+from medpipe.evaluation.scored import Scored
 from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw
@@ -60,65 +62,52 @@ def challenge(
     ------
     MissingStageError : scores or raw do not hold the test examples any more
     """
-    frame = Ready(layout.ready).frame("test")
-    logits = _candidate_logits(layout, frame["example"])
+    ready = Ready(layout.ready)
+    measures = measured.of(workload, ready.frame("train"))
+    frame = ready.frame("test")
     settings = json.loads((champion / "settings.json").read_text(encoding="utf-8"))
     state = json.loads((champion / "state.json").read_text(encoding="utf-8"))
     session = Session(champion / "model.onnx", threads=settings["serve"]["threads"])
     held = Scored(frame, _champion_logits(workload, layout, frame["example"], state, session))
-    points = (
-        OperatingPoint(candidate["calibration"]["temperature"], candidate["threshold"]["value"]),
-        OperatingPoint(settings["temperature"], settings["threshold"]),
+    point = measures.point(settings)
+    ours = (
+        Scored(frame, _candidate_logits(layout, frame["example"])),
+        measures.point(candidate["operating_point"]),
     )
     return Outcome(
-        report_for(workload, params.evaluate, {"test": held}, points[1]),
+        report_for(workload, measures, params.evaluate, {"test": held}, point),
         {
-            metric: _paired(metric, (Scored(frame, logits), held), points, params.evaluate)
+            metric: _paired(measures, metric, ours, (held, point), params.evaluate)
             for metric in params.gate.margins
         },
     )
 
 
 def _paired(
+    measures: Measures[Any],
     metric: str,
-    scored: tuple[Scored, Scored],
-    points: tuple[OperatingPoint, OperatingPoint],
+    ours: tuple[Scored, Point],
+    theirs: tuple[Scored, Point],
     params: EvaluateParams,
 ) -> dict[str, Any]:
-    probabilities = [
-        each.probabilities(point.temperature) for each, point in zip(scored, points, strict=True)
-    ]
     try:
-        return compare.paired(
-            scored[0].labels,
-            scored[0].frame["group"].to_numpy(),
-            probabilities[0],
-            probabilities[1],
-            metric=metric,
-            thresholds=(points[0].threshold, points[1].threshold),
-            confidence=params.confidence,
-            resamples=params.resamples,
-            seed=params.seed,
-        )
+        return measures.paired(metric, ours, theirs, params)
     except ParamsError as error:
         return {"difference": None, "low": None, "high": None, "undefined": str(error)}
 
 
 def _candidate_logits(layout: Layout, examples: pd.Series[str]) -> np.ndarray:
-    """(N,) in the order of `examples`."""
+    """(N,) or (N, K) in the order of `examples`."""
     path = layout.evaluation / "scores.parquet"
     if not path.is_file():
         raise MissingStageError(
             f"{path} is not there; run `medpipe stage evaluate {layout.workload}` first"
         )
-    scores = pd.read_parquet(path, columns=["example", "split", "logit"])
-    test = scores[scores["split"] == "test"].set_index("example")["logit"]
-    return _in_order(
-        dict(zip(test.index.astype(str), test.astype(float), strict=True)),
-        examples,
-        str(path),
-        layout,
-    )
+    scores = pd.read_parquet(path)
+    test = scores[scores["split"] == "test"]
+    logits = test[[name for name in test if str(name).split(" ")[0] == "logit"]].to_numpy()
+    found = dict(zip(test["example"].astype(str), logits, strict=True))  # (K,) each
+    return _in_order(found, examples, str(path), layout)
 
 
 def _champion_logits(
@@ -126,7 +115,7 @@ def _champion_logits(
 ) -> np.ndarray:
     """(N,) in the order of `examples`; raw is streamed, memory does not grow with it."""
     wanted = set(examples)
-    found: dict[str, float] = {}
+    found: dict[str, np.ndarray] = {}
     names = [column.name for column in workload.columns]
     for batch in Raw(layout.raw, workload.columns).batches(names, _BATCH):
         rows = [row for row in batch if row["example"] in wanted]
@@ -134,15 +123,15 @@ def _champion_logits(
             continue
         encoded = [workload.encode(row, state) for row in rows]
         inputs = {name: np.stack([each[name] for each in encoded]) for name in encoded[0]}
-        logits = session.score(inputs)  # (B,)
-        found |= {row["example"]: float(logit) for row, logit in zip(rows, logits, strict=True)}
+        logits = session.score(inputs)  # (B,) or (B, K)
+        found |= {row["example"]: logit for row, logit in zip(rows, logits, strict=True)}
         if len(found) == len(wanted):
             break
     return _in_order(found, examples, str(layout.raw), layout)
 
 
 def _in_order(
-    logits: dict[str, float], examples: pd.Series[str], where: str, layout: Layout
+    logits: dict[str, np.ndarray], examples: pd.Series[str], where: str, layout: Layout
 ) -> np.ndarray:
     missing = sum(example not in logits for example in examples)
     if missing:
@@ -150,4 +139,5 @@ def _in_order(
             f"{where} lacks {missing} of the {len(examples)} test examples; data have changed "
             f"since: run `dvc repro evaluate@{layout.workload}`"
         )
-    return np.array([logits[example] for example in examples], dtype=np.float64)
+    found = np.array([logits[example] for example in examples], dtype=np.float64)
+    return found[:, 0] if found.shape[1:] == (1,) else found

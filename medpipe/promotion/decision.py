@@ -190,7 +190,7 @@ def _judged(
         with fetched(layout, held.champion) as folder:
             report = files.read_json(folder / "card.json", made_by="medpipe promote")
             # Without an operating point there is nothing to compare; the gate says so itself.
-            if params.gate.margins and candidate.report["threshold"]["value"] is not None:
+            if params.gate.margins and None not in candidate.report["operating_point"].values():
                 found = challenge(
                     workload, params, layout, candidate=candidate.report, champion=folder
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,21 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medpipe import files, lineage, objectives, tracking
+from medpipe import files, lineage, tracking
 from medpipe.config import Params, effective
 from medpipe.errors import MissingStageError
 from medpipe.evaluation import examples, page
+from medpipe.evaluation import measures as measured
 from medpipe.evaluation.baseline import boosted
-from medpipe.evaluation.curves import curves, write_csv
 from medpipe.evaluation.latency import latency
-from medpipe.evaluation.report import (
-    OperatingPoint,
-    Scored,
-    against_baseline,
-    operating_point,
-    report_for,
-)
+from medpipe.evaluation.measures.contract import Measures, Point, write_csv
+from medpipe.evaluation.report import against_baseline, report_for
 from medpipe.evaluation.robustness import robustness
+from medpipe.evaluation.scored import Scored
 from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw
@@ -55,7 +51,7 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
 
     Returns
     -------
-    examples, auroc, sensitivity, specificity (each with its interval), threshold, temperature, page
+    examples, the objective's first metrics (each with its interval), operating_point, page
 
     Raises
     ------
@@ -66,13 +62,22 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     artefact = find(layout, params.evaluate.variant)
     session = Session(artefact.path, threads=params.serve.threads)
     ready = Ready(layout.ready)
+    measures = measured.of(workload, ready.frame("train"))
     scored = score_splits(session, ready)
-    point = operating_point(scored["val"], params.evaluate)
+    point = measures.operating_point(scored["val"], params.evaluate)
     report = _facts(workload, params, layout, ready, artefact)
-    report |= report_for(workload, params.evaluate, scored, point)
-    report["baseline"] = _baseline(workload, params, ready, scored, point)
-    report["robustness"] = _robustness(workload, params, session, ready, scored["test"])
-    chosen = _chosen(scored["test"], point, count=params.evaluate.explained)
+    report |= report_for(workload, measures, params.evaluate, scored, point)
+    report["baseline"] = _baseline(workload, measures, params, ready, scored, point)
+    report["robustness"] = robustness(
+        workload.perturb(),
+        session.score,
+        ready.arrays("test"),
+        measures=measures,
+        frame=scored["test"].frame,
+        point=point,
+        params=params.evaluate,
+    )
+    chosen = measures.choose(scored["test"], point, count=params.evaluate.explained)
     timed = scored["test"].frame["example"].head(_TIMED).tolist()
     rows = Raw(layout.raw, workload.columns).rows(
         [column.name for column in workload.columns], {one.example for one in chosen} | set(timed)
@@ -87,9 +92,9 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     pictures = examples.explained(
         chosen, rows, workload=workload, state=ready.state, explain=session.explain
     )
-    _write(layout.evaluation, report, scored, point, pictures)
+    _write(layout.evaluation, report, measures, scored, point, pictures)
     _track(layout, report)
-    return _outcome(report, layout)
+    return _outcome(report, measures, layout)
 
 
 def find(layout: Layout, variant: str) -> Artefact:
@@ -125,12 +130,12 @@ def score_splits(session: Session, ready: Ready) -> dict[str, Scored]:
 
 
 def score(session: Session, inputs: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
-    """Logits (N,) of all `rows` N of `inputs` (N, …), batch by batch."""
-    logits = np.empty(rows)
+    """Logits (N,) or (N, K) of all `rows` N of `inputs` (N, …), batch by batch."""
+    pieces = []
     for start in range(0, rows, _BATCH):
         batch = {name: np.asarray(array[start : start + _BATCH]) for name, array in inputs.items()}
-        logits[start : start + _BATCH] = session.score(batch)
-    return logits
+        pieces.append(session.score(batch))
+    return np.concatenate(pieces).astype(np.float64)
 
 
 def _facts(
@@ -174,87 +179,64 @@ def _facts(
 
 def _baseline(
     workload: Workload,
+    measures: Measures[Any],
     params: Params,
     ready: Ready,
     scored: Mapping[str, Scored],
-    point: OperatingPoint,
+    point: Point,
 ) -> dict[str, Any] | None:
     """What gradient boosting reaches on the same patients; None where it sees no features."""
-    objective = objectives.get(workload.objective)
     inputs = {split: ready.arrays(split) for split in ("train", *scored)}
     targets = {
-        split: objective.targets(ready.frame(split)["label"].tolist()) for split in ("train", "val")
+        split: measures.objective.targets_in(ready.frame(split)) for split in ("train", "val")
     }
-    found = boosted(workload, inputs, targets)
-    return found and against_baseline(found, scored, point, params.evaluate)
-
-
-def _robustness(
-    workload: Workload, params: Params, session: Session, ready: Ready, test: Scored
-) -> list[dict[str, Any]]:
-    return robustness(
-        workload.perturb(),
-        session.score,
-        ready.arrays("test"),
-        labels=test.labels,
-        groups=test.frame["group"].to_numpy(),
-        confidence=params.evaluate.confidence,
-        seed=params.evaluate.seed,
-    )
-
-
-def _chosen(test: Scored, point: OperatingPoint, *, count: int) -> list[examples.Chosen]:
-    return examples.choose(
-        test.frame["example"].tolist(),
-        test.labels,
-        test.probabilities(point.temperature),
-        at=point.threshold,
-        count=count,
-    )
+    found = boosted(workload, measures, inputs, targets)
+    if found is None:
+        return None
+    return against_baseline(measures, found, scored, point, params.evaluate)
 
 
 def _write(
     folder: Path,
     report: dict[str, Any],
+    measures: Measures[Any],
     scored: Mapping[str, Scored],
-    point: OperatingPoint,
+    point: Point,
     pictures: list[page.Explained],
 ) -> None:
-    sample = scored["test"].sample(point.temperature)
-    found = curves(sample, at=point.threshold) if sample.positives and sample.negatives else None
+    drawn = measures.draw(scored["test"], point, report)
     with files.new_folder(folder) as here:
         files.write_json(here / "report.json", report)
         files.write_json(here / "metrics.json", _metrics(report))
-        _scores(scored.items(), point).to_parquet(here / "scores.parquet", index=False)
-        if found is not None:
-            write_csv(here / "plots", found, sample)
-        (here / "report.html").write_text(page.render(report, found, pictures), encoding="utf-8")
+        _scores(measures, scored, point).to_parquet(here / "scores.parquet", index=False)
+        if drawn is not None:
+            write_csv(here / "plots", drawn)
+        shown = page.render(report, measures, drawn, pictures)
+        (here / "report.html").write_text(shown, encoding="utf-8")
 
 
 def _metrics(report: Mapping[str, Any]) -> dict[str, float]:
     """Of test, one number each, as `dvc metrics show` has room for; undefined ones are left out."""
-    measured = report["splits"]["test"]["metrics"]
-    bounds = {f"auroc_{bound}": measured["auroc"][bound] for bound in ("low", "high")}
-    values = {name: found["value"] for name, found in measured.items()} | bounds
+    found, main = report["splits"]["test"]["metrics"], report["objective"]["main"]
+    values = {name: each["value"] for name, each in found.items()}
+    values |= {f"{main}_{bound}": found[main][bound] for bound in ("low", "high")}
     if report["baseline"]:
-        values["baseline_auroc"] = report["baseline"]["metrics"]["auroc"]["value"]
+        values[f"baseline_{main}"] = report["baseline"]["metrics"][main]["value"]
     return {name: round(value, 4) for name, value in values.items() if value is not None}
 
 
-def _scores(scored: Iterable[tuple[str, Scored]], point: OperatingPoint) -> pd.DataFrame:
-    """example, group, split, label, logit, probability of all that was scored."""
+def _scores(measures: Measures[Any], scored: Mapping[str, Scored], point: Point) -> pd.DataFrame:
+    """example, group, split, label, logit and answer of all that was scored."""
     parts = [
         pd.DataFrame(
             {
-                "example": split.frame["example"],
-                "group": split.frame["group"],
+                "example": split.frame["example"].to_numpy(),
+                "group": split.frame["group"].to_numpy(),
                 "split": name,
-                "label": split.labels,
-                "logit": split.logits,
-                "probability": split.probabilities(point.temperature),
+                **measures.columns(split, point),
             }
         )
-        for name, split in scored
+        for name, split in scored.items()
     ]
     return pd.concat(parts, ignore_index=True)
 
@@ -271,19 +253,17 @@ def _track(layout: Layout, report: Mapping[str, Any]) -> None:
         metrics[f"baseline/{name}"] = found["value"]
     metrics |= {f"calibration/{name}": value for name, value in report["calibration"].items()}
     metrics |= {f"latency_ms/{name}": report["latency_ms"][name] for name in ("p50", "p95")}
-    metrics["threshold"] = report["threshold"]["value"]
+    metrics |= {name: found["value"] for name in ("threshold",) if (found := report.get(name))}
     kept = ("report.json", "report.html", "plots")
     paths = [layout.evaluation / name for name in kept if (layout.evaluation / name).exists()]
     tracking.add_to_run(layout, report["run_id"], metrics, paths, folder="evaluate")
 
 
-def _outcome(report: Mapping[str, Any], layout: Layout) -> dict[str, Any]:
+def _outcome(report: Mapping[str, Any], measures: Measures[Any], layout: Layout) -> dict[str, Any]:
     test = report["splits"]["test"]
-    shown = ("auroc", "sensitivity", "specificity")
     return {
         "examples": test["examples"],
-        **{name: test["metrics"][name] for name in shown},
-        "threshold": report["threshold"]["value"],
-        "temperature": report["calibration"]["temperature"],
+        **{name: test["metrics"][name] for name in measures.shown},
+        **report["operating_point"],
         "page": (layout.evaluation / "report.html").relative_to(layout.root).as_posix(),
     }

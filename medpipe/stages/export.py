@@ -31,9 +31,9 @@ def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
     MissingStageError : there are no weights, or not those that ``model.json`` describes
     DataError : no rows to compare on, or the fp32 artefact disagrees with the network
     """
-    objective = objectives.get(workload.objective)
     network, facts = _trained(workload, params, layout)
     ready = Ready(layout.ready)
+    objective = objectives.of(workload, ready.frame("train"))
     inputs, targets = _rows(ready, "val", params.export.parity_examples, objective)
     expected = parity.logits(network, inputs)
     with files.new_folder(layout.onnx) as folder:
@@ -77,15 +77,15 @@ def _rows(
     ready: Ready, split: str, count: int, objective: Objective
 ) -> tuple[dict[str, np.ndarray], Floats]:
     """At most `count` rows of `split`, evenly spread: inputs by name, and targets."""
-    labels = ready.frame(split)["label"].tolist()
-    if not labels:
+    frame = ready.frame(split)
+    if frame.empty:
         raise DataError(
             f"{split} has no rows to export with; change section split of params.yaml and run "
             "`medpipe stage preprocess` again"
         )
-    chosen = np.unique(np.linspace(0, len(labels) - 1, min(count, len(labels))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(frame) - 1, min(count, len(frame))).round().astype(int))
     inputs = {name: np.asarray(array[chosen]) for name, array in ready.arrays(split).items()}
-    return inputs, objective.targets([labels[row] for row in chosen])
+    return inputs, objective.targets_in(frame.iloc[chosen])
 
 
 def _made(params: Params) -> list[str]:

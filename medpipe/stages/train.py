@@ -35,7 +35,8 @@ def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
     ParamsError : hardware, weights to start from, or a learning rate that diverges
     TrackingError : MLflow cannot be reached
     """
-    ready, objective = Ready(layout.ready), objectives.get(workload.objective)
+    ready = Ready(layout.ready)
+    objective = objectives.of(workload, ready.frame("train"))
     rows = {split: training.rows(ready, split, objective) for split in ("train", "val")}
     network = training.network(workload, params, ready.state, layout.root)
     states = checkpoints.opened(layout.checkpoints, training.facts(params, ready, layout.root))

@@ -7,9 +7,13 @@ import pytest
 from medpipe.config import EvaluateParams
 from medpipe.errors import DataError
 from medpipe.evaluation.baseline import boosted, features
-from medpipe.evaluation.report import OperatingPoint, Scored, against_baseline
+from medpipe.evaluation.measures.binary import Measured, OperatingPoint
+from medpipe.evaluation.report import against_baseline
+from medpipe.evaluation.scored import Scored
+from medpipe.objectives import get
 
 PARAMS = EvaluateParams(resamples=100)
+BINARY = Measured(get("binary"))
 
 
 class Table:
@@ -57,16 +61,16 @@ def test_features_that_no_tree_can_use_are_refused(change, why):
 
 
 def test_a_workload_without_features_has_no_baseline():
-    assert boosted(Table(lambda found: None), *splits()) is None
+    assert boosted(Table(lambda found: None), BINARY, *splits()) is None
 
 
 def test_features_of_which_nothing_is_known_are_refused():
     with pytest.raises(DataError, match="all is nan"):
-        boosted(Table(lambda found: found * np.nan), *splits())
+        boosted(Table(lambda found: found * np.nan), BINARY, *splits())
 
 
 def test_trees_learn_what_no_line_tells_and_do_so_again():
-    first, second = (boosted(Table(), *splits()) for _ in range(2))
+    first, second = (boosted(Table(), BINARY, *splits()) for _ in range(2))
     assert (first.examples, first.features) == (400, 3)
     assert set(first.logits) == {"val", "test"}
     right = (first.logits["test"] > 0) == rows(9, 200)[1].astype(bool)
@@ -81,9 +85,9 @@ def test_the_model_is_compared_on_the_same_patients():
         name: pd.DataFrame({"label": y, "group": np.arange(len(y)) // 2})
         for name, y in labels.items()
     }
-    found = boosted(Table(), inputs, targets)
+    found = boosted(Table(), BINARY, inputs, targets)
     model = {name: Scored(frame, found.logits[name]) for name, frame in frames.items()}
-    same = against_baseline(found, model, OperatingPoint(1.0, 0.5), PARAMS)
+    same = against_baseline(BINARY, found, model, OperatingPoint(1.0, 0.5), PARAMS)
     paired = same["difference"]["auroc"]
     assert paired["model"] == paired["baseline"] == same["metrics"]["auroc"]["value"]
     assert -0.01 < paired["low"] <= 0 <= paired["high"] < 0.01
@@ -99,6 +103,6 @@ def test_a_network_that_guesses_is_surely_worse():
     guess = np.random.default_rng(3)
     model = {name: Scored(frame, guess.normal(size=len(frame))) for name, frame in frames.items()}
     found = against_baseline(
-        boosted(Table(), inputs, targets), model, OperatingPoint(1.0, 0.5), PARAMS
+        BINARY, boosted(Table(), BINARY, inputs, targets), model, OperatingPoint(1.0, 0.5), PARAMS
     )
     assert found["difference"]["auroc"]["high"] < -0.2

@@ -6,7 +6,7 @@ from scipy import stats
 
 from medpipe.evaluation import intervals, metrics
 from medpipe.evaluation.delong import area
-from medpipe.evaluation.sample import Sample
+from medpipe.evaluation.sample import Sample, group_weights
 
 TRUE_AUROC = stats.norm.cdf(1.2 / np.sqrt(2 * (1 + 0.5)))
 """Positives score 1.2 higher; patient and image add normal noise of variance 0.5 and 1."""
@@ -146,7 +146,9 @@ def test_error_interval_is_reflected_holds_the_estimate_and_stays_above_zero():
 def test_resampling_draws_whole_patients():
     groups = np.repeat(np.arange(7), [1, 2, 3, 4, 5, 6, 7])
     sample = Sample.of(np.zeros(28), np.linspace(0, 1, 28), groups)
-    weights = np.concatenate(list(sample.group_weights(50, seed=0)))
+    weights = np.concatenate(
+        list(group_weights(sample.group_count, rows=len(sample), resamples=50, seed=0))
+    )
     assert weights.shape == (50, 7)
     assert (weights.sum(axis=1) == 7).all()
     assert len(np.unique(weights, axis=0)) > 40
@@ -154,8 +156,10 @@ def test_resampling_draws_whole_patients():
 
 def test_resamples_do_not_depend_on_how_they_are_cut(monkeypatch):
     sample = Sample.of([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9], [0, 1, 2, 3])
-    whole = np.concatenate(list(sample.group_weights(40, seed=3)))
+    whole = np.concatenate(
+        list(group_weights(sample.group_count, rows=len(sample), resamples=40, seed=3))
+    )
     monkeypatch.setattr("medpipe.evaluation.sample._CELLS", 8)
-    pieces = list(sample.group_weights(40, seed=3))
+    pieces = list(group_weights(sample.group_count, rows=len(sample), resamples=40, seed=3))
     assert len(pieces) == 20
     assert np.concatenate(pieces).sum() == whole.sum() == 160

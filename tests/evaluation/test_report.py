@@ -11,12 +11,17 @@ import pytest
 
 from medpipe.config import EvaluateParams
 from medpipe.errors import DataError
-from medpipe.evaluation import examples, page, words
-from medpipe.evaluation.curves import curves, write_csv
+from medpipe.evaluation import examples, page, plots, words
+from medpipe.evaluation import measures as measured
+from medpipe.evaluation.curves import curves
 from medpipe.evaluation.latency import latency
-from medpipe.evaluation.report import OperatingPoint, Scored, operating_point, report_for
+from medpipe.evaluation.measures import binary_words
+from medpipe.evaluation.measures.binary import OperatingPoint
+from medpipe.evaluation.measures.contract import Chosen, write_csv
+from medpipe.evaluation.report import report_for
 from medpipe.evaluation.robustness import EXAMPLES, robustness
 from medpipe.evaluation.sample import Sample
+from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.subgroups import subgroups
 from medpipe.workload import COMMON, Column, Picture
 
@@ -27,12 +32,19 @@ COLUMNS = (
     Column("bits", "int", "no subgroup"),
 )
 PARAMS = EvaluateParams(resamples=100)
+POINT = OperatingPoint(1.0, 0.5)
+PICTURE = Picture("image/png", b"\x89PNG")
 
 
 class Question:
-    """The two things that a report asks of a workload."""
+    """The three things that a report asks of a workload."""
 
     columns = COLUMNS
+    objective = "binary"
+    label_columns = ("label",)
+
+
+MEASURES = measured.of(Question())
 
 
 def split(seed: int, rows: int = 240) -> Scored:
@@ -73,8 +85,8 @@ def _measured() -> dict:
         "validation": {"passed": True, "failed": []},
         "latency_ms": {"p50": 1.0, "p95": 2.0, "runs": 50}, "baseline": None,
     }  # fmt: skip
-    point = operating_point(scored["val"], PARAMS)
-    return facts | report_for(Question(), PARAMS, scored, point)
+    point = MEASURES.operating_point(scored["val"], PARAMS)
+    return facts | report_for(Question(), MEASURES, PARAMS, scored, point)
 
 
 class Page(HTMLParser):
@@ -102,7 +114,9 @@ def test_report_is_json_and_has_what_the_gate_reads():
 
 def test_report_of_the_same_scores_is_the_same_report():
     point = OperatingPoint(1.3, 0.4)
-    first, second = (report_for(Question(), PARAMS, {"test": split(2)}, point) for _ in range(2))
+    first, second = (
+        report_for(Question(), MEASURES, PARAMS, {"test": split(2)}, point) for _ in range(2)
+    )
     assert first == second
     assert first["splits"]["val"] is None
 
@@ -124,7 +138,7 @@ def test_logits_of_other_rows_are_refused():
 
 def test_subgroups_cover_every_example_of_every_column():
     test = split(2)
-    found = subgroups(test.frame, test.probabilities(1), COLUMNS, at=0.5, params=PARAMS)
+    found = subgroups(MEASURES, test, POINT, COLUMNS, PARAMS)
     by_column = pd.DataFrame(found).groupby("column")["examples"].sum()
     assert by_column.to_dict() == {"site": 240, "sex": 240, "age": 240}
     assert {e["value"] for e in found if e["column"] == "sex"} == {"F", "M", "not known"}
@@ -134,14 +148,14 @@ def test_subgroups_cover_every_example_of_every_column():
 
 def test_nobody_is_too_old_for_a_band():
     frame = pd.DataFrame({"group": ["a", "b"], "label": [0, 1], "age": [130.0, 65.0]})
-    (found,) = subgroups(frame, np.array([0.1, 0.9]), COLUMNS, at=0.5, params=PARAMS)
+    (found,) = subgroups(MEASURES, Scored(frame, np.array([-2.0, 2.0])), POINT, COLUMNS, PARAMS)
     assert (found["value"], found["examples"]) == ("65 and above", 2)
 
 
 def test_subgroup_that_is_the_whole_or_too_small_is_not_judged():
     test = split(2)
     rare = test.frame.assign(sex=["F"] * 5 + ["M"] * 235)
-    found = subgroups(rare, test.probabilities(1), COLUMNS, at=0.5, params=PARAMS)
+    found = subgroups(MEASURES, Scored(rare, test.logits), POINT, COLUMNS, PARAMS)
     why = {(e["column"], e["value"]): e["why"] for e in found if not e["judged"]}
     assert why[("site", "s1")] == "every example has this value: it is the whole"
     assert why[("sex", "F")] == "5 examples; 20 are needed"
@@ -151,8 +165,7 @@ def test_gap_is_above_zero_where_the_subgroup_is_served_worse():
     test = split(2)
     women = (test.frame["sex"] == "F").to_numpy()
     logits = np.where(women, np.random.default_rng(0).normal(size=240), test.logits)
-    frame, risk = test.frame, Scored(test.frame, logits).probabilities(1)
-    found = subgroups(frame, risk, COLUMNS, at=0.5, params=PARAMS)
+    found = subgroups(MEASURES, Scored(test.frame, logits), POINT, COLUMNS, PARAMS)
     gaps = {e["value"]: e["gap"]["auroc"] for e in found if e["column"] == "sex" and e["judged"]}
     assert gaps["F"]["low"] > 0
     assert gaps["M"]["high"] < 0
@@ -169,10 +182,10 @@ def test_robustness_measures_what_a_change_costs():
         },
         lambda batch: np.asarray(batch["x"], dtype=np.float64),
         inputs,
-        labels=labels,
-        groups=np.arange(600),
-        confidence=0.95,
-        seed=1,
+        measures=MEASURES,
+        frame=pd.DataFrame({"label": labels, "group": np.arange(600)}),
+        point=POINT,
+        params=PARAMS,
     )
     assert [row["examples"] for row in found] == [EXAMPLES, EXAMPLES]
     assert found[0]["gain"] == {"difference": 0, "low": 0, "high": 0}
@@ -180,8 +193,8 @@ def test_robustness_measures_what_a_change_costs():
 
 
 def test_no_changes_no_robustness():
-    one = np.array([1])
-    found = robustness({}, len, {}, labels=one, groups=one, confidence=0.95, seed=0)
+    frame = pd.DataFrame({"label": [1], "group": [1]})
+    found = robustness({}, len, {}, measures=MEASURES, frame=frame, point=POINT, params=PARAMS)
     assert found == []
 
 
@@ -207,7 +220,7 @@ def test_curves_are_thin_whole_and_written_as_csv(tmp_path):
     labels = rng.random(5000) < 0.3
     sample = Sample.of(labels, np.clip(rng.random(5000) + 0.3 * labels, 0, 1), np.arange(5000))
     found = curves(sample, at=0.5)
-    write_csv(tmp_path / "plots", found, sample)
+    write_csv(tmp_path / "plots", plots.drawn(found, sample, whole_report()))
     roc = pd.read_csv(tmp_path / "plots" / "roc.csv")
     assert len(roc) <= 203
     assert roc.iloc[[0, -1], :2].to_numpy().tolist() == [[0, 0], [1, 1]]
@@ -218,9 +231,9 @@ def test_curves_are_thin_whole_and_written_as_csv(tmp_path):
 
 def test_page_loads_nothing_escapes_text_and_describes_images():
     report = whole_report()
-    sample = split(2).sample(report["calibration"]["temperature"])
-    shown = [page.Explained("e20001", "missed", 0.2, Picture("image/png", b"\x89PNG"))]
-    html = page.render(report, curves(sample, at=report["threshold"]["value"]), shown)
+    point = MEASURES.point(report["operating_point"])
+    shown = [page.Explained(Chosen(1, "e20001", "missed", "risk 20 %", False), PICTURE)]
+    html = page.render(report, MEASURES, MEASURES.draw(split(2), point, report), shown)
     seen = Page()
     seen.feed(html)
     assert all(url.startswith(("data:", "#")) for url in seen.fetched)
@@ -233,8 +246,10 @@ def test_page_loads_nothing_escapes_text_and_describes_images():
 def test_page_of_one_class_still_says_what_is_known():
     labels = {"label": 1}
     test = Scored(split(2).frame.assign(**labels), split(2).logits)
-    report = whole_report() | report_for(Question(), PARAMS, {"test": test}, OperatingPoint(1, 0.5))
-    html = page.render(json.loads(json.dumps(report, allow_nan=False)), None, [])
+    report = whole_report() | report_for(
+        Question(), MEASURES, PARAMS, {"test": test}, OperatingPoint(1, 0.5)
+    )
+    html = page.render(json.loads(json.dumps(report, allow_nan=False)), MEASURES, None, [])
     assert "Not defined: 240 positive and 0 negative examples" in html
     assert "lacks a class" in html
 
@@ -243,7 +258,7 @@ def test_headline_speaks_of_people_in_hundreds():
     report = whole_report()
     metrics = report["splits"]["test"]["metrics"]
     metrics["sensitivity"] = {"value": 0.93, "low": 0.882, "high": 0.966}
-    said = {s.name: s.meaning for s in words.headline(report)}
+    said = {s.name: s.meaning for s in binary_words.headline(report)}
     assert said["Sensitivity"] == "Of 100 examples with has it, 93 are found (88–97)."
 
 
@@ -257,10 +272,10 @@ def test_almost_all_is_not_called_all(share, text):
 def test_alerts_name_what_makes_the_figures_doubtful():
     report = whole_report(validation={"passed": False, "failed": []})
     report["splits"]["test"]["metrics"]["auroc"] = {"value": 0.6, "low": 0.45, "high": 0.7}
-    said = " ".join(words.alerts(report))
+    said = " ".join([*MEASURES.alerts(report), *words.alerts(report)])
     assert "cannot be told from chance" in said
     assert "broke a rule" in said
-    assert words.alerts(whole_report()) == []
+    assert [*MEASURES.alerts(whole_report()), *words.alerts(whole_report())] == []
 
 
 def test_latency_counts_encoding_and_scoring_of_one_example():
@@ -280,7 +295,7 @@ def test_latency_counts_encoding_and_scoring_of_one_example():
 def test_page_says_who_was_left_out_and_why():
     report = whole_report()
     assert words.left_out(report) == [("died in hospital", 34), ("no label is known", 12)]
-    html = page.render(report, None, [])
+    html = page.render(report, MEASURES, None, [])
     assert "<li>34 examples: died in hospital</li><li>12 examples: no label is known</li>" in html
 
 
@@ -302,7 +317,7 @@ def against(difference: float, low: float, high: float) -> dict:
 )
 def test_page_sets_the_network_beside_gradient_boosting(difference, said, alert):
     report = whole_report(baseline=against(*difference))
-    html = page.render(report, None, [])
+    html = page.render(report, MEASURES, None, [])
     assert "Gradient boosting on the same patients: 0.861 (0.840–0.880)." in html
     assert said in html
     assert alert in " ".join(words.alerts(report))

@@ -8,7 +8,10 @@ import pandas as pd
 from onnx import TensorProto, helper
 
 from medpipe import config, files, promotion
-from medpipe.evaluation.report import OperatingPoint, Scored, report_for
+from medpipe.evaluation import measures
+from medpipe.evaluation.measures.binary import OperatingPoint
+from medpipe.evaluation.report import report_for
+from medpipe.evaluation.scored import Scored
 from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw
@@ -100,8 +103,9 @@ class Project:
         ]
         Raw(self.layout.raw, self.workload.columns).append(rows)
         frame = pd.DataFrame(rows).assign(label=lambda each: each["high"], site="s")
-        (self.layout.ready / "test").mkdir(parents=True)
-        frame.to_parquet(self.layout.ready / "test" / "rows.parquet")
+        for side in ("train", "test"):  # of train, only its labels matter here
+            (self.layout.ready / side).mkdir(parents=True)
+            frame.to_parquet(self.layout.ready / side / "rows.parquet")
         self.rows, self.frame = rows, frame
 
     def train(self, *weights, middle=0.5, threshold=0.5, run="0" * 32):
@@ -134,7 +138,13 @@ class Project:
             "validation": {"passed": True, "failed": []},
             "parity": {"auroc_lost": 0.0, "probability_p95": 0.0},
             "latency_ms": {"p95": 1.0},
-            **report_for(self.workload, self.params.evaluate, {"test": scored}, point),
+            **report_for(
+                self.workload,
+                measures.of(self.workload),
+                self.params.evaluate,
+                {"test": scored},
+                point,
+            ),
         }
         files.write_json(self.layout.report, report)
         scores = pd.DataFrame(

@@ -1,0 +1,98 @@
+"""Several yes-or-no labels of one example, each known or not: binary, label by label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medpipe.errors import DataError
+from medpipe.objectives.binary import Binary
+from medpipe.objectives.objective import Floats, Objective, Rows, Rule, auroc, is_number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Multilabel(Objective):
+    """L labels of 0 or 1; one that is not known (nan) takes no part in loss and figures."""
+
+    name = "multilabel"
+    selection = "auroc"
+
+    @property
+    def outputs(self) -> int:
+        """One logit per label."""
+        return len(self.labels)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the labels, in the order of the logits."""
+        return tuple(label.name for label in self.labels)
+
+    def targets_in(self, rows: Rows) -> NDArray[np.float32]:
+        """See `Objective.targets_in`; from the columns of all labels."""
+        return self.targets(list(zip(*(rows[name] for name in self.names), strict=True)))
+
+    def targets(self, labels: Sequence[Any]) -> NDArray[np.float32]:
+        """(N, L) of 0, 1 and nan, from a sequence of L labels for each row; None is nan."""
+        known = [
+            [np.nan if x is None or x != x else x if _is_answer(x) else -1.0 for x in row]
+            for row in labels
+        ]
+        found = np.array(known, dtype=np.float32).reshape(len(labels), self.outputs)
+        counts = dict(zip(self.names, (found < 0).sum(0), strict=True))
+        wrong = [f"{name} ({count} rows)" for name, count in counts.items() if count]
+        if wrong:
+            raise DataError(
+                f"labels other than 0 and 1 stand in {', '.join(wrong)}; correct them at the "
+                "source and run `medpipe stage ingest` again"
+            )
+        return found
+
+    def class_weights(self, targets: Floats, rule: Rule) -> tuple[float, ...]:
+        """Weights of 0 for each label, then of 1 for each: (2L,)."""
+        columns = zip(self.names, targets.T, strict=True)
+        pairs = [self._pair(name, column, rule) for name, column in columns]
+        return tuple(no for no, _ in pairs) + tuple(yes for _, yes in pairs)
+
+    def _pair(self, name: str, column: Floats, rule: Rule) -> tuple[float, ...]:
+        try:
+            return Binary().class_weights(column[~np.isnan(column)], rule)
+        except DataError as error:
+            raise DataError(f"label {name}: {error}") from None
+
+    def loss(
+        self, logits: Tensor, targets: Tensor, *, weights: Sequence[float], smoothing: float
+    ) -> Tensor:
+        """See `Objective.loss`; the mean over what is known, 0 where nothing is."""
+        import torch  # delayed: the service and the command line have no torch
+
+        known = ~torch.isnan(targets)
+        truth = torch.nan_to_num(targets)
+        no, yes = torch.tensor(weights, device=logits.device).reshape(2, -1)  # (L,) each
+        entropy = torch.nn.functional.binary_cross_entropy_with_logits(
+            logits.float(),
+            truth * (1 - 2 * smoothing) + smoothing,
+            (no + (yes - no) * truth) * known,
+            reduction="sum",
+        )
+        return entropy / known.sum().clamp(min=1)
+
+    def link(self, logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
+        """See `Objective.link`; the logistic function."""
+        return Binary().link(logits, temperature)
+
+    def score(self, targets: Floats, logits: Floats) -> float:
+        """Mean AUROC of the labels; those without both classes are left out."""
+        columns = np.asarray(logits).reshape(-1, self.outputs).T
+        pairs = zip(np.asarray(targets).T, columns, strict=True)
+        found = np.array([auroc(t[~np.isnan(t)] > 0, x[~np.isnan(t)]) for t, x in pairs])
+        known = found[~np.isnan(found)]
+        return float(known.mean()) if len(known) else float("nan")
+
+
+def _is_answer(label: Any) -> bool:
+    return is_number(label) and label in (0, 1)

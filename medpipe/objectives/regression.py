@@ -1,0 +1,85 @@
+"""A quantity: one output in standard deviations of train, squared error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medpipe.errors import DataError, ParamsError
+from medpipe.objectives.objective import Floats, Objective, Rule, is_number
+from medpipe.workload import Column
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Regression(Objective):
+    """The expected value of the label column: ``mean + std · output``.
+
+    Parameters
+    ----------
+    mean, std : of the training targets, in the label's unit; 0 and 1 until `fitted`
+    """
+
+    name = "regression"
+    selection = "r2"
+
+    def __init__(
+        self, labels: Sequence[Column] = (), *, mean: float = 0.0, std: float = 1.0
+    ) -> None:
+        super().__init__(labels)
+        self.mean, self.std = mean, std
+
+    @property
+    def outputs(self) -> int:
+        """One: the quantity."""
+        return 1
+
+    def targets(self, labels: Sequence[Any]) -> NDArray[np.float32]:
+        """(N,), in the label's unit."""
+        wrong = sum(not (is_number(label) and np.isfinite(label)) for label in labels)
+        if wrong:
+            raise DataError(
+                f"{wrong} of {len(labels)} labels are not finite numbers; correct them at the "
+                "source and run `medpipe stage ingest` again"
+            )
+        return np.asarray(labels, dtype=np.float32)
+
+    def fitted(self, targets: Floats) -> Regression:
+        """See `Objective.fitted`; with mean and standard deviation of `targets` (N,)."""
+        values = np.asarray(targets, dtype=np.float64)
+        if not len(values) or not values.std() > 0:
+            raise DataError(
+                f"the {len(values)} training rows have one and the same label; there is nothing "
+                "to learn: look at the source"
+            )
+        return Regression(self.labels, mean=float(values.mean()), std=float(values.std()))
+
+    def class_weights(self, targets: Floats, rule: Rule) -> tuple[float, ...]:
+        """One weight for all."""
+        if rule != "none":
+            raise ParamsError(
+                f"train.class_weights is {rule}, but a quantity has no classes; set it to none"
+            )
+        return (1.0,)
+
+    def loss(
+        self, logits: Tensor, targets: Tensor, *, weights: Sequence[float], smoothing: float
+    ) -> Tensor:
+        """Mean squared error, in variances of train; there is no certainty to smooth."""
+        error = logits[:, 0].float() - (targets - self.mean) / self.std
+        return error.square().mean()
+
+    def link(self, logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
+        """See `Objective.link`; the output as it is."""
+        return np.asarray(logits, dtype=np.float64)
+
+    def score(self, targets: Floats, logits: Floats) -> float:
+        """R²: the share of the variance of `targets` that is explained; nan where there is none."""
+        truth = np.asarray(targets, dtype=np.float64)
+        error = truth - self.mean - self.std * self.link(logits).reshape(-1)
+        variance = float(np.square(truth - truth.mean()).sum())
+        return 1 - float(np.square(error).sum()) / variance if variance else float("nan")

@@ -1,0 +1,219 @@
+"""Every objective from raw to the gate's verdict, on a table of three numbers per patient."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from medpipe import config, files, gate, objectives
+from medpipe.paths import Layout
+from medpipe.stages.evaluate import evaluate
+from medpipe.stages.export import export
+from medpipe.stages.preprocess import preprocess
+from medpipe.stages.train import train
+from medpipe.tables.raw import Raw
+from medpipe.workload import COMMON, Column, Picture, Section, Workload
+
+X = ("age", "pulse", "lactate")
+LABELS = {
+    "binary": (Column("ill", "int", "is ill", low=0, high=1),),
+    "multiclass": (Column("course", "category", "the course", values=("well", "mild", "severe")),),
+    "multilabel": tuple(Column(n, "int", n, low=0, high=1) for n in ("renal", "cardiac", "septic")),
+    "regression": (Column("stay", "float", "length of stay", unit="days", low=0, high=200),),
+}
+FLOORS = {"regression": {"r2": 0.6}}
+PATIENTS = 240
+
+
+class Network(nn.Module):
+    """Two layers; its map is the input's size."""
+
+    def __init__(self, outputs):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, outputs))
+
+    def forward(self, x):
+        return self.layers(x)
+
+    def explain(self, x):
+        return self.layers(x), x.abs()
+
+
+class Table(Workload):
+    """Three numbers, and what they say."""
+
+    name = "table"
+    title = "Three numbers"
+    intended_use = not_for = "tests"
+    encode_params = model_params = Section
+
+    def __init__(self, objective):
+        labels = LABELS[objective]
+        self.objective, self.label = objective, labels[0].name
+        self.labels = tuple(c.name for c in labels) if len(labels) > 1 else ()
+        known = [Column(name, "float", name) for name in X]
+        sex = Column("sex", "category", "sex", values=("F", "M"), subgroup=True)
+        self.columns = (*COMMON, *known, sex, *labels)
+
+    def fit(self, rows, params):
+        return {}
+
+    def encode(self, row, state):
+        return {"x": np.array([row[name] for name in X], np.float32)}
+
+    def features(self, inputs):
+        return inputs["x"]
+
+    def perturb(self):
+        return {"no lactate": lambda batch, rng: {"x": batch["x"] * np.float32([1, 1, 0])}}
+
+    def model(self, params, state):
+        return Network(objectives.of(self).outputs)
+
+    def draw(self, row, explanation):
+        return Picture("image/svg+xml", b"<svg/>")
+
+    def synthesise(self, folder, *, patients, seed): ...
+    def source(self, name, path, *, options): ...
+    def read(self, payload, *, limits): ...
+
+
+def truth(objective, x, rng):
+    """Labels by column of rows `x` (N, 3), with some noise."""
+    signal = (
+        x @ np.array([[1.5, 0, 0], [0, 1.5, 0], [0.5, 0.5, 1.5]]) + rng.normal(size=x.shape) / 2
+    )
+    if objective == "regression":
+        return {"stay": 20 + 3 * signal[:, 2] + 2 * signal[:, 0]}
+    if objective == "multiclass":
+        return {"course": np.array(["well", "mild", "severe"])[signal.argmax(1)]}
+    yes = (signal > 0.3).astype(int)
+    if objective == "binary":
+        return {"ill": yes[:, 0]}
+    known = pd.DataFrame(yes, columns=["renal", "cardiac", "septic"]).astype("Int64")
+    return known.mask(rng.random(yes.shape) < 0.2).to_dict("list")
+
+
+def rows(objective):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2 * PATIENTS, 3))
+    columns = truth(objective, x, rng)
+    return [
+        {"example": f"e{i:04d}", "group": f"g{i // 2:04d}", "site": "s", "sex": "FM"[i // 2 % 2]}
+        | dict(zip(X, map(float, x[i]), strict=True))
+        | {name: None if values[i] is pd.NA else values[i] for name, values in columns.items()}
+        for i in range(2 * PATIENTS)
+    ]
+
+
+def run(root, objective):
+    """Every stage after ingest and validate; gives the report."""
+    workload, layout = Table(objective), Layout(root, "table")
+    params = config.parse(
+        {
+            "train": {"epochs": 30, "batch_size": 32, "learning_rate": 0.01, "precision": "fp32"},
+            "split": {"val": 0.25, "test": 0.3},
+            "export": {"variants": ["fp32"]},
+            "evaluate": {"resamples": 100, "latency_runs": 5, "explained": 4},
+        },
+        workload,
+    )
+    Raw(layout.raw, workload.columns).append(rows(objective))
+    files.write_json(layout.validation / "validation.json", {"passed": True, "failed": []})
+    torch.set_num_threads(1)
+    for stage in (preprocess, train, export):
+        stage(workload, params, layout)
+    outcome = evaluate(workload, params, layout)
+    return workload, layout, outcome, json.loads(layout.report.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", params=list(LABELS))
+def done(request, tmp_path_factory):
+    return run(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def policy(objective):
+    main = "r2" if objective == "regression" else "auroc"
+    return config.GateParams(
+        floors=FLOORS.get(objective, {"auroc": 0.8}),
+        margins={main: 0.02},
+        subgroup_gap=0.5,
+        ece_max=0.5,
+        baseline_margin=0.2,
+    )
+
+
+def test_a_signal_is_learned_measured_and_allowed(done):
+    workload, _, outcome, report = done
+    verdict = gate.decide(report, None, policy(workload.objective), None)
+    assert verdict.reasons == []
+    assert outcome["page"].endswith("report.html")
+    assert report["objective"]["name"] == workload.objective
+
+
+def test_every_metric_has_a_direction_a_name_and_an_interval_that_holds_it(done):
+    *_, report = done
+    better = report["objective"]["better"]
+    metrics = report["splits"]["test"]["metrics"]
+    assert list(metrics) == list(better)
+    for found in metrics.values():
+        assert found["low"] <= found["value"] <= found["high"]
+
+
+def test_the_network_is_compared_with_gradient_boosting_on_the_same_patients(done):
+    *_, report = done
+    main = report["objective"]["main"]
+    paired = report["baseline"]["difference"][main]
+    assert paired["difference"] == pytest.approx(paired["model"] - paired["baseline"])
+    assert paired["model"] == pytest.approx(report["splits"]["test"]["metrics"][main]["value"])
+    assert paired["low"] <= paired["difference"] <= paired["high"]
+
+
+def test_subgroups_are_judged_by_the_main_metric(done):
+    *_, report = done
+    main = report["objective"]["main"]
+    judged = [group for group in report["subgroups"] if group["judged"]]
+    assert [group["value"] for group in judged] == ["F", "M"]
+    assert all(g["gap"][main]["low"] <= g["gap"][main]["value"] for g in judged)
+
+
+def test_robustness_finds_what_the_network_cannot_do_without(done):
+    *_, report = done
+    (found,) = report["robustness"]
+    assert found["gain"]["difference"] < 0
+
+
+def test_the_page_words_every_metric_and_loads_nothing(done):
+    _, layout, _, _ = done
+    page = (layout.evaluation / "report.html").read_text(encoding="utf-8")
+    assert "Gradient boosting on the same patients" in page
+    assert "http" not in page.split("</style>")[1].replace("http://www.w3.org", "")
+    assert page.count("<figure") >= 2
+    assert list((layout.evaluation / "plots").glob("*.csv"))
+
+
+def test_the_artefact_agrees_with_the_network(done):
+    _, _, _, report = done
+    assert report["parity"]["probability_p95"] < 1e-4
+    assert abs(report["parity"][f"{report['objective']['main']}_lost"]) < 1e-6
+
+
+def test_the_gate_refuses_what_is_below_its_floor(done):
+    workload, _, _, report = done
+    main = report["objective"]["main"]
+    strict = policy(workload.objective).model_copy(update={"floors": {main: 0.9999}})
+    (reason,) = gate.decide(report, None, strict, None).reasons
+    assert "lower bound" in reason
+
+
+def test_a_champion_is_compared_in_any_metric_with_a_direction(done):
+    workload, _, _, report = done
+    better = report["objective"]["better"]
+    name = next(n for n, side in better.items() if side == "lower")
+    worse = {name: {"difference": 0.5, "low": 0.4, "high": 0.6}}
+    demands = policy(workload.objective).model_copy(update={"margins": {name: 0.1}})
+    (reason,) = gate.decide(report, report, demands, worse).reasons
+    assert "upper bound +0.6, not below the margin's +0.1" in reason

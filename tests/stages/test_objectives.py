@@ -1,6 +1,7 @@
 """Every objective from raw to the gate's verdict, on a table of three numbers per patient."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from torch import nn
 
 from medpipe import config, files, gate, objectives
 from medpipe.paths import Layout
+from medpipe.promotion.challenge import challenge
 from medpipe.stages.evaluate import evaluate
 from medpipe.stages.export import export
 from medpipe.stages.preprocess import preprocess
@@ -207,6 +209,23 @@ def test_the_gate_refuses_what_is_below_its_floor(done):
     strict = policy(workload.objective).model_copy(update={"floors": {main: 0.9999}})
     (reason,) = gate.decide(report, None, strict, None).reasons
     assert "lower bound" in reason
+
+
+def test_a_champion_that_is_the_candidate_itself_differs_in_nothing(done, tmp_path):
+    workload, layout, _, report = done
+    settings = {**report["operating_point"], "serve": {"threads": 1}}
+    files.write_json(tmp_path / "settings.json", settings)
+    files.write_json(tmp_path / "state.json", {})
+    shutil.copyfile(layout.onnx / "fp32.onnx", tmp_path / "model.onnx")
+    better = report["objective"]["better"]
+    compared = {name: 0.1 for name, side in better.items() if side == "lower"}
+    gates = config.GateParams(margins={report["objective"]["main"]: 0.1, **compared})
+    params = config.Params(gate=gates, evaluate=config.EvaluateParams(resamples=100))
+    found = challenge(workload, params, layout, candidate=report, champion=tmp_path)
+    assert found.report["operating_point"] == report["operating_point"]
+    assert [each["difference"] for each in found.comparison.values()] == pytest.approx(
+        [0] * len(gates.margins), abs=1e-6
+    )
 
 
 def test_a_champion_is_compared_in_any_metric_with_a_direction(done):

@@ -57,7 +57,7 @@ def test_order_and_bytes_do_not_depend_on_threads(tmp_path):
     one = made(tmp_path / "one", rows, ingest={"threads": 1})[1]
     many = made(tmp_path / "many", rows, ingest={"threads": 7})[1]
     files = sorted(p.relative_to(one.folder) for p in one.folder.rglob("*") if p.is_file())
-    assert len(files) == 3 + 4 + 3  # state, receipt, params; rows of 4 sides; images of 3
+    assert len(files) == 4 + 4 + 3  # state, receipt, params, inputs; rows of 4 sides; images of 3
     for file in files:
         assert (one.folder / file).read_bytes() == (many.folder / file).read_bytes()
 

@@ -55,11 +55,11 @@ def _drawn(draw: Callable[[Figure], None], *, width: float = 9.6, height: float 
 
 
 def _importance(axes: Axes, shares: Mapping[str, float]) -> None:
-    names = list(shares)[::-1]
+    names, top = list(shares)[::-1], max(shares.values())
     axes.barh(names, [shares[name] for name in names], color=BLUE, height=0.6)
     for position, name in enumerate(names):
-        axes.text(shares[name], position, f" {100 * shares[name]:.0f} %", va="center")
-    axes.set(xlim=(0, 1.12 * max(shares.values())), xlabel="Share of the score's variance")
+        axes.text(shares[name] + 0.01 * top, position, f"{100 * shares[name]:.0f} %", va="center")
+    axes.set(xlim=(0, 1.12 * top), xlabel="Share of the score's variance")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(visible=False, axis="y")
 

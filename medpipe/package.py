@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from medpipe import certificate, config, files, keys, reach, telemetry
+from medpipe import certificate, config, files, keys, reach, telemetry, workloads
 from medpipe.errors import MedpipeError
 from medpipe.paths import Layout
 
@@ -97,7 +97,12 @@ def _fill(context: Path, workload: str, layout: Layout, signed: dict[str, Any]) 
 def _code(workload: str) -> Iterator[tuple[Path, Path]]:
     """Files of ours that the service needs, with their place; data beside modules included."""
     forbidden = reach.packages(reach.distributions("pipeline"))
-    roots = [SERVICE.partition(":")[0], f"medpipe.workloads.{workload}"]
+    objective = workloads.get(workload).objective
+    roots = [
+        SERVICE.partition(":")[0],
+        f"medpipe.workloads.{workload}",
+        f"medpipe.objectives.{objective}",  # found by its name, which no import shows
+    ]
     found = set(reach.modules(roots, _SOURCE, forbidden).values())
     beside = {
         path

@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 
 from medpipe.errors import DataError
 from medpipe.evaluation.sample import Counts, Floats, Sample, ratio
+from medpipe.objectives.binary import Binary
 
 BINS = 10
 TEMPERATURES = (0.05, 20.0)
@@ -26,8 +27,7 @@ _SURE = 1e-12
 
 def probability(logits: ArrayLike, temperature: float) -> Floats:
     """sigmoid(logit / temperature), (N,): what the service answers."""
-    scaled: Floats = expit(np.asarray(logits, dtype=np.float64) / temperature)
-    return scaled
+    return Binary().link(np.asarray(logits), temperature)
 
 
 def fit_temperature(labels: ArrayLike, logits: ArrayLike) -> float:

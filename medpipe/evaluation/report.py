@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from medpipe.evaluation.measures.contract import Measures, Point
+from medpipe.evaluation.measures.contract import Measures
 from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.subgroups import subgroups
+from medpipe.objectives.objective import Point
 from medpipe.sections import EvaluateParams
 from medpipe.workload import Workload
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medpipe.evaluation.measures.contract import Measures, Point
+from medpipe.evaluation.measures.contract import Measures
 from medpipe.evaluation.sample import Floats
 from medpipe.evaluation.scored import Scored
+from medpipe.objectives.objective import Point
 from medpipe.sections import EvaluateParams
 
 Inputs = Mapping[str, np.ndarray]

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.errors import DataError
-from medpipe.objectives.objective import Floats, Objective, Rule, auroc, is_number
+from medpipe.objectives.objective import (
+    Above0,
+    Floats,
+    Objective,
+    Point,
+    Rule,
+    Share,
+    auroc,
+    is_number,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,11 +29,20 @@ _NAMED = 5
 """Wrong labels that an error lists."""
 
 
+@dataclass(frozen=True)
+class OperatingPoint(Point):
+    """risk = sigmoid(logit / temperature), flagged from the threshold upwards."""
+
+    temperature: Above0
+    threshold: Share
+
+
 class Binary(Objective):
     """One of two classes, 0 (no) and 1 (yes)."""
 
     name = "binary"
     selection = "auroc"
+    operating_point = OperatingPoint
 
     @property
     def outputs(self) -> int:
@@ -68,8 +87,20 @@ class Binary(Objective):
 
     def link(self, logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
         """See `Objective.link`; the logistic function."""
-        half = np.asarray(logits, dtype=np.float64) / (2 * temperature)
-        return 0.5 + 0.5 * np.tanh(half)  # equal to 1 / (1 + exp(−z)), and never overflows
+        scaled = np.asarray(logits, dtype=np.float64) / temperature
+        with np.errstate(over="ignore"):  # exp gives infinity, of which the inverse is 0
+            found: NDArray[np.float64] = 1 / (1 + np.exp(-scaled))
+        return found
+
+    def answer(self, logits: Floats, point: OperatingPoint) -> dict[str, Any]:
+        """See `Objective.answer`; probability is that before calibration."""
+        risk = float(self.link(logits, point.temperature))
+        return {
+            "probability": float(self.link(logits)),
+            "risk": risk,
+            "decision": risk >= point.threshold,
+            "threshold": point.threshold,
+        }
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """AUROC."""

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.errors import DataError, ParamsError
-from medpipe.objectives.objective import Floats, Objective, Rule, auroc, is_number
+from medpipe.objectives.objective import (
+    Above0,
+    Floats,
+    Objective,
+    Point,
+    Rule,
+    auroc,
+    is_number,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Temperature(Point):
+    """probabilities = softmax(logits / temperature); the answer is the most probable class."""
+
+    temperature: Above0
 
 
 class Multiclass(Objective):
@@ -21,6 +37,7 @@ class Multiclass(Objective):
 
     name = "multiclass"
     selection = "auroc"
+    operating_point = Temperature
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -89,6 +106,15 @@ class Multiclass(Objective):
         power = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         shares: NDArray[np.float64] = power / power.sum(axis=-1, keepdims=True)
         return shares
+
+    def answer(self, logits: Floats, point: Temperature) -> dict[str, Any]:
+        """See `Objective.answer`; every class with its calibrated probability, in their order."""
+        shares = self.link(logits, point.temperature).tolist()
+        named = [
+            {"name": name, "probability": share}
+            for name, share in zip(self.classes, shares, strict=True)
+        ]
+        return {"decision": self.classes[int(np.argmax(shares))], "classes": named}
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """Mean AUROC of each class against the rest; classes without a row are left out."""

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medpipe.errors import DataError
+from medpipe.errors import DataError, ParamsError
 from medpipe.objectives.binary import Binary
-from medpipe.objectives.objective import Floats, Objective, Rows, Rule, auroc, is_number
+from medpipe.objectives.objective import (
+    Above0,
+    Floats,
+    Objective,
+    Point,
+    Rows,
+    Rule,
+    Share,
+    auroc,
+    is_number,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Points(Point):
+    """risk = sigmoid(logit / temperature) of each label, flagged from its threshold upwards."""
+
+    temperatures: tuple[Above0, ...]
+    thresholds: tuple[Share, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """`{temperatures, thresholds}`, lists in the order of the labels."""
+        return {name: list(values) for name, values in asdict(self).items()}
 
 
 class Multilabel(Objective):
@@ -21,6 +44,7 @@ class Multilabel(Objective):
 
     name = "multilabel"
     selection = "auroc"
+    operating_point = Points
 
     @property
     def outputs(self) -> int:
@@ -84,6 +108,35 @@ class Multilabel(Objective):
     def link(self, logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
         """See `Objective.link`; the logistic function."""
         return Binary().link(logits, temperature)
+
+    def risks(self, logits: Floats, point: Points) -> NDArray[np.float64]:
+        """Calibrated risk of each label, of the shape of `logits`, (L,) or (N, L)."""
+        return self.link(np.asarray(logits, dtype=np.float64) / np.array(point.temperatures))
+
+    def point(self, values: Mapping[str, Any]) -> Points:
+        """See `Objective.point`; a temperature and a threshold for each label."""
+        found: Points = super().point(values)
+        for name, numbers in found.as_json().items():
+            if len(numbers) != self.outputs:
+                raise ParamsError(f"{name}: {len(numbers)} numbers for {self.outputs} labels")
+        return found
+
+    def answer(self, logits: Floats, point: Points) -> dict[str, Any]:
+        """See `Objective.answer`; every label with its calibrated risk, in their order."""
+        risks = self.risks(logits, point).tolist()
+        columns = zip(self.labels, risks, point.thresholds, strict=True)
+        return {
+            "labels": [
+                {
+                    "name": label.name,
+                    "meaning": label.meaning,
+                    "risk": risk,
+                    "threshold": threshold,
+                    "decision": risk >= threshold,
+                }
+                for label, risk, threshold in columns
+            ]
+        }
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """Mean AUROC of the labels; those without both classes are left out."""

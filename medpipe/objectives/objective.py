@@ -6,12 +6,15 @@ Importing an objective loads no torch; only `loss` needs it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
 
+from medpipe.errors import ParamsError
 from medpipe.workload import Column
 
 if TYPE_CHECKING:
@@ -29,6 +32,20 @@ class Rows(Protocol):
         ...
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What turns logits into an answer: fitted on val, the same in report, release and service."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Its fields, as the report and settings.json hold them."""
+        return asdict(self)
+
+
 class Objective(ABC):
     """A kind of prediction. Immutable; N is rows, K the network's outputs, L labels of a row.
 
@@ -40,6 +57,7 @@ class Objective(ABC):
     name: ClassVar[str]
     selection: ClassVar[str]
     """Name of the figure that `score` gives and that picks the best epoch; higher is better."""
+    operating_point: ClassVar[type[Point]]
 
     def __init__(self, labels: Sequence[Column] = ()) -> None:
         self.labels = tuple(labels)
@@ -95,6 +113,29 @@ class Objective(ABC):
         """Probability, of the shape of `logits`; `temperature` above 1 makes it less sure.
 
         Where the answer is a quantity: that in standard deviations of train.
+        """
+
+    def point(self, values: Mapping[str, Any]) -> Any:
+        """The `operating_point` that `Point.as_json` wrote, among other `values`.
+
+        Raises
+        ------
+        ParamsError : a part of it is missing or no such number
+        """
+        try:
+            return TypeAdapter(self.operating_point).validate_python(dict(values))
+        except ValidationError as error:
+            wrong = (f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors())
+            raise ParamsError("; ".join(wrong)) from None
+
+    @abstractmethod
+    def answer(self, logits: Floats, point: Any) -> dict[str, Any]:
+        """What the service says of one example: fields of `serving.predictor.Answer`.
+
+        Parameters
+        ----------
+        logits : () or (K,), as the artefact gave them
+        point : what `point` gives
         """
 
     @abstractmethod

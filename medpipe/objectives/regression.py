@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from medpipe.errors import DataError, ParamsError
-from medpipe.objectives.objective import Floats, Objective, Rule, is_number
+from medpipe.objectives.objective import Finite, Floats, Objective, Point, Rule, Share, is_number
 from medpipe.workload import Column
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Line(Point):
+    """answer = offset + scale · output ± half_width, which holds the truth in `coverage` of val.
+
+    All but `coverage` in the label's unit.
+    """
+
+    offset: Finite
+    scale: Finite
+    half_width: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    coverage: Share
+
+    def answers(self, outputs: Floats) -> NDArray[np.float64]:
+        """The middle of the range, of the shape of `outputs`."""
+        return np.asarray(self.offset + self.scale * np.asarray(outputs, dtype=np.float64))
 
 
 class Regression(Objective):
@@ -26,6 +45,7 @@ class Regression(Objective):
 
     name = "regression"
     selection = "r2"
+    operating_point = Line
 
     def __init__(
         self, labels: Sequence[Column] = (), *, mean: float = 0.0, std: float = 1.0
@@ -76,6 +96,18 @@ class Regression(Objective):
     def link(self, logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
         """See `Objective.link`; the output as it is."""
         return np.asarray(logits, dtype=np.float64)
+
+    def answer(self, logits: Floats, point: Line) -> dict[str, Any]:
+        """See `Objective.answer`; `low` and `high` hold the truth as often as `coverage` says."""
+        (label,) = self.labels
+        value = float(point.answers(logits).reshape(()))
+        return {
+            "value": value,
+            "low": value - point.half_width,
+            "high": value + point.half_width,
+            "coverage": point.coverage,
+            "unit": label.unit,
+        }
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """R²: the share of the variance of `targets` that is explained; nan where there is none."""

@@ -17,9 +17,10 @@ import pandas as pd
 from medpipe.config import EvaluateParams, Params
 from medpipe.errors import MissingStageError, ParamsError
 from medpipe.evaluation import measures as measured
-from medpipe.evaluation.measures.contract import Measures, Point
+from medpipe.evaluation.measures.contract import Measures
 from medpipe.evaluation.report import report_for
 from medpipe.evaluation.scored import Scored
+from medpipe.objectives.objective import Point
 from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw

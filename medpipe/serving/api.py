@@ -216,7 +216,9 @@ class _Routes:
                     kind=predictor.release.workload.payload,
                 )
                 answer = await predictor.answer(content, explain=explain, answer_id=answer_id)
-            response = Response(answer.model_dump_json(), media_type="application/json")
+            response = Response(
+                answer.model_dump_json(exclude_unset=True), media_type="application/json"
+            )
         except MedpipeError as error:
             response = _refusal(error, answer_id=answer_id)
         _log.info(

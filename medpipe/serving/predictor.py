@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -49,8 +48,30 @@ class Explanation(BaseModel):
     reasons: list[Moved] = Field(description="Strongest first; empty where only a picture can tell")
 
 
+class ClassProbability(BaseModel):
+    """One of several classes."""
+
+    name: str
+    probability: float = Field(ge=0, le=1, description="Calibrated; those of all classes sum to 1")
+
+
+class LabelRisk(BaseModel):
+    """One of several labels, each of which may hold."""
+
+    name: str
+    meaning: str
+    risk: float = Field(ge=0, le=1, description="Calibrated probability")
+    threshold: float = Field(ge=0, le=1, description="Operating point that the gate allowed")
+    decision: bool = Field(description="Whether the risk reaches the threshold")
+
+
 class Answer(BaseModel):
-    """What the model says of one example, and on whose authority."""
+    """What the model says of one example, and on whose authority.
+
+    A question answered by yes or no has probability, risk, decision and threshold; one of several
+    classes decision and classes; one of several labels labels; one for a quantity value, low, high,
+    coverage and unit. What belongs to another kind of question is left out.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -75,10 +96,27 @@ class Answer(BaseModel):
         description="Name of this answer in the service's log; holds no identity"
     )
     workload: str = Field(description="The clinical question that was answered")
-    probability: float = Field(ge=0, le=1, description="As the network gave it, not calibrated")
-    risk: float = Field(ge=0, le=1, description="Calibrated probability; the figure to show")
-    decision: bool = Field(description="Whether the risk reaches the threshold")
-    threshold: float = Field(ge=0, le=1, description="Operating point that the gate allowed")
+    probability: float | None = Field(
+        None, ge=0, le=1, description="As the network gave it, not calibrated"
+    )
+    risk: float | None = Field(
+        None, ge=0, le=1, description="Calibrated probability; the figure to show"
+    )
+    decision: bool | str | None = Field(
+        None, description="Whether the risk reaches the threshold; of classes, the most probable"
+    )
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Operating point that the gate allowed"
+    )
+    classes: list[ClassProbability] | None = Field(None, description="In the model's order")
+    labels: list[LabelRisk] | None = Field(None, description="In the model's order")
+    value: float | None = Field(None, description="The quantity, in `unit`")
+    low: float | None = Field(None, description="Lower end of the range around `value`")
+    high: float | None = Field(None, description="Upper end of that range")
+    coverage: float | None = Field(
+        None, ge=0, le=1, description="Share of patients whose true value lies in such a range"
+    )
+    unit: str | None = Field(None, description="Of value, low and high; empty where it has none")
     model_version: str = Field(description="Version in the model registry")
     certificate_sha256: str = Field(description="Digest of the certificate that allows this model")
     intended_use: str = Field(description="What the model may be used for")
@@ -98,10 +136,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Scored:
-    """One upload with what the model says of it, and why, if that was asked for."""
+    """One upload with what the model says of it, and why, if that was asked for.
+
+    Parameters
+    ----------
+    logits : () or (K,)
+    """
 
     example: Example
-    logit: float
+    logits: np.ndarray
     explanation: Explanation | None = None
 
 
@@ -148,16 +191,16 @@ class Predictor:
         example = self._example(payload, explain)
         if not explain:
             return Scored(example, self._scored([example.inputs])[0])
-        ((logit, heat),) = self._explained([example.inputs])
-        return Scored(example, logit, self._drawn(example.row, heat))
+        ((logits, heat),) = self._explained([example.inputs])
+        return Scored(example, logits, self._drawn(example.row, heat))
 
     async def _together(self, payload: bytes, explain: bool) -> Scored:
         """Decoding beside the others, scoring with the others."""
         example = await self._in_thread(self._example, payload, explain)
         if not explain:
             return Scored(example, await self._score(example.inputs))
-        logit, heat = await self._explain(example.inputs)
-        return Scored(example, logit, await self._in_thread(self._drawn, example.row, heat))
+        logits, heat = await self._explain(example.inputs)
+        return Scored(example, logits, await self._in_thread(self._drawn, example.row, heat))
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
@@ -187,29 +230,22 @@ class Predictor:
             reasons=[Moved(**vars(reason)) for reason in workload.reasons(row, heat)],
         )
 
-    def _scored(self, batch: Sequence[Inputs]) -> list[float]:
-        logits: list[float] = self.release.session.score(_stacked(batch)).tolist()
-        return logits
+    def _scored(self, batch: Sequence[Inputs]) -> list[np.ndarray]:
+        return list(self.release.session.score(_stacked(batch)))
 
-    def _explained(self, batch: Sequence[Inputs]) -> list[tuple[float, np.ndarray]]:
-        logits, maps = self.release.session.explain(_stacked(batch))
-        return list(zip(logits.tolist(), maps, strict=True))
+    def _explained(self, batch: Sequence[Inputs]) -> list[tuple[np.ndarray, np.ndarray]]:
+        return list(zip(*self.release.session.explain(_stacked(batch)), strict=True))
 
     def _worded(self, found: Scored, *, answer_id: str, started: float) -> Answer:
-        logit = found.logit
-        if not math.isfinite(logit):
+        if not np.isfinite(found.logits).all():
             raise RequestError(
                 "the model gives no finite score for this example; do not use it", status=422
             )
         settings = self.release.settings
-        risk = _sigmoid(logit / settings.temperature)
         return Answer(
             answer_id=answer_id,
             workload=settings.workload,
-            probability=_sigmoid(logit),
-            risk=risk,
-            decision=risk >= settings.threshold,
-            threshold=settings.threshold,
+            **self.release.objective.answer(found.logits, self.release.point),
             model_version=str(settings.version),
             certificate_sha256=self.release.certificate_sha256,
             intended_use=self.release.workload.intended_use,
@@ -227,10 +263,3 @@ def _limits(settings: Settings) -> dict[str, Any]:
 
 def _stacked(batch: Sequence[Inputs]) -> dict[str, np.ndarray]:
     return {name: np.stack([inputs[name] for inputs in batch]) for name in batch[0]}
-
-
-def _sigmoid(logit: float) -> float:
-    """Without overflow at either end."""
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    return math.exp(logit) / (1 + math.exp(logit))

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medpipe import certificate, workloads
+from medpipe import certificate, objectives, workloads
 from medpipe.config import ServeParams
 from medpipe.errors import CertificateError, MissingStageError, ParamsError
+from medpipe.objectives.objective import Objective, Point
 from medpipe.serving.session import Session
 from medpipe.workload import State, Workload
 
@@ -22,7 +23,10 @@ PACKAGED = "releases"
 
 
 class Settings(BaseModel):
-    """What the gate allowed the service to do with the model: ``settings.json``."""
+    """What the gate allowed the service to do with the model: ``settings.json``.
+
+    Beside these it holds the operating point, whose parts the objective knows.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -30,8 +34,6 @@ class Settings(BaseModel):
     variant: str
     version: int | str
     run_id: str
-    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    threshold: Annotated[float, Field(ge=0, le=1, description="of the calibrated risk")]
     limits: dict[str, Any]
     serve: ServeParams = Field(default_factory=lambda: ServeParams.model_validate({}))
 
@@ -42,10 +44,13 @@ class Release:
 
     Parameters
     ----------
+    objective : of `workload`; turns logits, with `point`, into answers
     certificate_sha256 : `certificate.digest`, which every answer carries
     """
 
     workload: Workload
+    objective: Objective
+    point: Point
     session: Session
     state: State
     settings: Settings
@@ -69,9 +74,13 @@ def load(folder: Path, trusted: Sequence[bytes]) -> Release:
     signed = certificate.read(folder)
     certificate.verify(signed, folder, trusted)
     settings = _settings(folder)
+    workload = _workload(settings.workload, folder)
+    objective = objectives.of(workload)
     return Release(
-        workload=_workload(settings.workload, folder),
-        session=_session(folder, settings),
+        workload=workload,
+        objective=objective,
+        point=_point(objective, folder),
+        session=_session(folder, settings, objective),
         state=_json(folder, STATE),
         settings=settings,
         card=_json(folder, CARD),
@@ -80,11 +89,26 @@ def load(folder: Path, trusted: Sequence[bytes]) -> Release:
     )
 
 
-def _session(folder: Path, settings: Settings) -> Session:
+def _session(folder: Path, settings: Settings, objective: Objective) -> Session:
     try:
-        return Session(folder / MODEL, threads=settings.serve.threads)
+        session = Session(folder / MODEL, threads=settings.serve.threads)
     except MissingStageError as error:
         raise CertificateError(f"release {folder.name!r} cannot be served: {error}") from None
+    # A class that the workload's file gained later would give every answer another one's name.
+    if session.width != objective.outputs:
+        raise CertificateError(
+            f"release {folder.name!r} cannot be served here: its model has {session.width} "
+            f"outputs, and the workload's labels ask for {objective.outputs}; train it again"
+        )
+    return session
+
+
+def _point(objective: Objective, folder: Path) -> Point:
+    try:
+        found: Point = objective.point(_json(folder, SETTINGS))
+    except ParamsError as error:
+        raise CertificateError(f"{SETTINGS} of release {folder.name!r} is wrong: {error}") from None
+    return found
 
 
 def _workload(name: str, folder: Path) -> Workload:

@@ -59,8 +59,14 @@ class Session:
         """Names of the model's inputs, those that `Workload.encode` gives."""
         return tuple(entry.name for entry in self._session.get_inputs())
 
+    @property
+    def width(self) -> int:
+        """K where the logits are (B, K), and 1 where they are (B,)."""
+        shape = next(e.shape for e in self._session.get_outputs() if e.name == "logit")
+        return int(shape[1]) if len(shape) > 1 else 1
+
     def score(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Logits (B,) for `inputs` by name, each with a batch axis in front.
+        """Logits, (B,) or (B, K), for `inputs` by name, each with a batch axis in front.
 
         Raises
         ------
@@ -70,7 +76,7 @@ class Session:
         return logit
 
     def explain(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits (B,) and maps (B, h, w) in 0…1; raises as `score` does."""
+        """Logits and maps (B, …), of an image (B, h, w) in 0…1; raises as `score` does."""
         logit, evidence = self._run(["logit", "map"], inputs, None)
         return logit, evidence
 

@@ -18,10 +18,11 @@ from medpipe.evaluation import examples, page
 from medpipe.evaluation import measures as measured
 from medpipe.evaluation.baseline import boosted
 from medpipe.evaluation.latency import latency
-from medpipe.evaluation.measures.contract import Measures, Point, write_csv
+from medpipe.evaluation.measures.contract import Measures, write_csv
 from medpipe.evaluation.report import against_baseline, report_for
 from medpipe.evaluation.robustness import robustness
 from medpipe.evaluation.scored import Scored
+from medpipe.objectives.objective import Point
 from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw

@@ -15,7 +15,7 @@ from medpipe.serving import release
 def test_a_signed_release_loads_with_everything_that_answers_need(releases):
     loaded = release.load(releases / "brightness", TRUSTED)
     assert loaded.workload.name == "brightness"
-    assert (loaded.settings.temperature, loaded.settings.threshold) == (2.0, 0.6)
+    assert loaded.point.as_json() == {"temperature": 2.0, "threshold": 0.6}
     assert loaded.certificate_sha256 == certificate.digest(loaded.certificate)
 
 

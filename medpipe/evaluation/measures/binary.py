@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,22 +14,11 @@ from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report
 from medpipe.evaluation.sample import Floats
 from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.words import condition
+from medpipe.objectives.binary import OperatingPoint
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
     from medpipe.evaluation.baseline import Fitting
-
-
-@dataclass(frozen=True)
-class OperatingPoint:
-    """What turns a logit into an answer: probability = sigmoid(logit / temperature)."""
-
-    temperature: float
-    threshold: float
-
-    def as_json(self) -> dict[str, Any]:
-        """`{temperature, threshold}`."""
-        return asdict(self)
 
 
 class Measured(Measures[OperatingPoint]):
@@ -49,10 +36,6 @@ class Measured(Measures[OperatingPoint]):
         temperature = calibration.fit_temperature(val.labels, val.logits)
         chosen = threshold.choose(val.sample(temperature), params.threshold)
         return OperatingPoint(temperature, chosen)
-
-    def point(self, values: Mapping[str, Any]) -> OperatingPoint:
-        """See `Measures.point`."""
-        return OperatingPoint(values["temperature"], values["threshold"])
 
     def measure(
         self, scored: Scored, point: OperatingPoint, params: EvaluateParams

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from medpipe.evaluation.delong import Area
 from medpipe.evaluation.intervals import Estimate
 from medpipe.evaluation.sample import Floats
 from medpipe.evaluation.scored import Scored
-from medpipe.objectives.objective import Objective
+from medpipe.objectives.objective import Objective, Point
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
@@ -28,16 +28,6 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "one", "zero"]
 """Where the best value of a metric lies; there is no default."""
 Report = Mapping[str, Any]
-
-
-class Point(Protocol):
-    """What turns logits into an answer; fitted on val, and the service's own."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The point as settings.json and the report hold it."""
-        ...
-
-
 P = TypeVar("P", bound=Point)
 
 
@@ -143,9 +133,10 @@ class Measures(ABC, Generic[P]):
         DataError : the split lacks a class that the fit or the rule needs
         """
 
-    @abstractmethod
     def point(self, values: Mapping[str, Any]) -> P:
-        """The point that `Point.as_json` wrote."""
+        """See `Objective.point`."""
+        found: P = self.objective.point(values)
+        return found
 
     @abstractmethod
     def measure(self, scored: Scored, point: P, params: EvaluateParams) -> dict[str, Any]:

@@ -12,8 +12,6 @@ top label); Brier 1950, Mon Weather Rev 78:1–3 (for several classes: 0…2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,22 +29,11 @@ from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report
 from medpipe.evaluation.measures.resampling import Weighted
 from medpipe.evaluation.sample import Floats, ratio
 from medpipe.evaluation.scored import Scored
-from medpipe.objectives.multiclass import Multiclass
+from medpipe.objectives.multiclass import Multiclass, Temperature
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
     from medpipe.evaluation.baseline import Fitting
-
-
-@dataclass(frozen=True)
-class Temperature:
-    """probabilities = softmax(logits / temperature); the answer is the most probable class."""
-
-    temperature: float
-
-    def as_json(self) -> dict[str, Any]:
-        """`{temperature}`."""
-        return asdict(self)
 
 
 class Measured(Measures[Temperature]):
@@ -97,10 +84,6 @@ class Measured(Measures[Temperature]):
     def _safe(self, scored: Scored, temperature: float) -> Floats:
         shares = self.shares(scored, Temperature(temperature))
         return np.asarray(np.clip(shares, np.finfo(np.float64).tiny, 1))
-
-    def point(self, values: Mapping[str, Any]) -> Temperature:
-        """See `Measures.point`."""
-        return Temperature(float(values["temperature"]))
 
     def measure(self, scored: Scored, point: Temperature, params: EvaluateParams) -> dict[str, Any]:
         """See `Measures.measure`."""

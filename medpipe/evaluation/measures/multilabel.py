@@ -6,8 +6,6 @@ of its own, both from val; the mean counts every label alike, however rare.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,23 +22,11 @@ from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report
 from medpipe.evaluation.measures.resampling import Weighted
 from medpipe.evaluation.sample import Floats, Sample
 from medpipe.evaluation.scored import Scored
-from medpipe.objectives.multilabel import Multilabel
+from medpipe.objectives.multilabel import Multilabel, Points
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
     from medpipe.evaluation.baseline import Fitting
-
-
-@dataclass(frozen=True)
-class Points:
-    """risk = sigmoid(logit / temperature) of each label, flagged from its threshold upwards."""
-
-    temperatures: tuple[float, ...]
-    thresholds: tuple[float, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """`{temperatures, thresholds}`, lists in the order of the labels."""
-        return {name: list(values) for name, values in asdict(self).items()}
 
 
 class Measured(Measures[Points]):
@@ -62,7 +48,8 @@ class Measured(Measures[Points]):
 
     def risks(self, scored: Scored, point: Points) -> Floats:
         """Risk of each label, (N, L)."""
-        return np.asarray(self.objective.link(scored.logits / np.array(point.temperatures)))
+        assert isinstance(self.objective, Multilabel)
+        return self.objective.risks(scored.logits, point)
 
     def operating_point(self, val: Scored, params: EvaluateParams) -> Points:
         """Temperature and then threshold of each label, from the rows where it is known."""
@@ -79,10 +66,6 @@ class Measured(Measures[Points]):
                 raise DataError(f"label {name}: {error}") from None
         temperatures, thresholds = zip(*found, strict=True)
         return Points(temperatures, thresholds)
-
-    def point(self, values: Mapping[str, Any]) -> Points:
-        """See `Measures.point`."""
-        return Points(tuple(values["temperatures"]), tuple(values["thresholds"]))
 
     def measure(self, scored: Scored, point: Points, params: EvaluateParams) -> dict[str, Any]:
         """See `Measures.measure`."""

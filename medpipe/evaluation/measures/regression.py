@@ -13,8 +13,6 @@ conformal prediction).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +28,7 @@ from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report
 from medpipe.evaluation.measures.resampling import Weighted
 from medpipe.evaluation.sample import Floats, ratio
 from medpipe.evaluation.scored import Scored
-from medpipe.objectives.regression import Regression
+from medpipe.objectives.regression import Line, Regression
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
@@ -38,24 +36,6 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-12
 """Share of the squares below which a variance is what rounding left of 0."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """answer = offset + scale · output ± half_width, which holds the truth in `coverage` of val."""
-
-    offset: float
-    scale: float
-    half_width: float
-    coverage: float
-
-    def as_json(self) -> dict[str, Any]:
-        """`{offset, scale, half_width, coverage}`; all but the last in the label's unit."""
-        return asdict(self)
-
-    def answers(self, outputs: Floats) -> Floats:
-        """(N,), in the label's unit."""
-        return np.asarray(self.offset + self.scale * outputs, dtype=np.float64)
 
 
 class Measured(Measures[Line]):
@@ -90,10 +70,6 @@ class Measured(Measures[Line]):
             _half_width(np.abs(truth - line.answers(outputs)), params.interval),
             params.interval,
         )
-
-    def point(self, values: Mapping[str, Any]) -> Line:
-        """See `Measures.point`."""
-        return Line(*(float(values[name]) for name in Line.__dataclass_fields__))
 
     def measure(self, scored: Scored, point: Line, params: EvaluateParams) -> dict[str, Any]:
         """See `Measures.measure`."""

@@ -1,0 +1,98 @@
+"""What the service says, from logits and operating point, worked by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from medpipe import objectives
+from medpipe.errors import ParamsError
+from medpipe.objectives.binary import Binary
+from medpipe.objectives.multiclass import Multiclass
+from medpipe.objectives.multilabel import Multilabel
+from medpipe.objectives.regression import Regression
+from medpipe.workload import Column
+
+GRADE = Multiclass([Column("grade", "category", "grade", values=("low", "mid", "high"))])
+SIGNS = Multilabel([Column(n, "int", f"has {n}", low=0, high=1) for n in ("fever", "rash")])
+STAY = Regression([Column("stay", "float", "stay", unit="days")])
+POINTS = {
+    "binary": (Binary(), {"temperature": 2.0, "threshold": 0.6}),
+    "multiclass": (GRADE, {"temperature": 2.0}),
+    "multilabel": (SIGNS, {"temperatures": [2.0, 1.0], "thresholds": [0.8, 0.5]}),
+    "regression": (
+        STAY,
+        {"offset": 10.0, "scale": 4.0, "half_width": 3.0, "coverage": 0.9},
+    ),
+}
+
+
+def answer(name, logits):
+    objective, point = POINTS[name]
+    return objective.answer(np.array(logits, np.float32), objective.point(point))
+
+
+def test_a_yes_or_no_is_a_risk_on_one_side_of_the_threshold():
+    found = answer("binary", 2 * math.log(3))
+    assert found == {
+        "probability": pytest.approx(0.9),
+        "risk": pytest.approx(0.75),
+        "decision": True,
+        "threshold": 0.6,
+    }
+
+
+def test_a_risk_at_the_threshold_is_flagged():
+    objective = POINTS["binary"][0]
+    point = objective.point({"temperature": 1.0, "threshold": 0.5})
+    assert objective.answer(np.float32(0), point)["decision"] is True
+
+
+def test_of_classes_the_most_probable_is_the_decision():
+    found = answer("multiclass", [0, 2 * math.log(3), 0])  # shares 1 : 3 : 1 at temperature 2
+    assert found["decision"] == "mid"
+    assert {each["name"]: each["probability"] for each in found["classes"]} == pytest.approx(
+        {"low": 0.2, "mid": 0.6, "high": 0.2}
+    )
+
+
+def test_each_label_has_a_temperature_and_a_threshold_of_its_own():
+    fever, rash = answer("multilabel", [2 * math.log(3), math.log(3)])["labels"]
+    assert (fever["name"], fever["meaning"]) == ("fever", "has fever")
+    assert (fever["risk"], rash["risk"]) == pytest.approx((0.75, 0.75))
+    assert (fever["threshold"], rash["threshold"]) == (0.8, 0.5)
+    assert (fever["decision"], rash["decision"]) == (False, True)
+
+
+@pytest.mark.parametrize("output", [0.5, [0.5]])
+def test_a_quantity_comes_with_its_range_and_unit(output):
+    assert answer("regression", output) == {
+        "value": 12.0,
+        "low": 9.0,
+        "high": 15.0,
+        "coverage": 0.9,
+        "unit": "days",
+    }
+
+
+@pytest.mark.parametrize("name", POINTS)
+def test_an_operating_point_is_read_as_it_was_written_whatever_stands_beside_it(name):
+    objective, point = POINTS[name]
+    assert objective.point({**point, "variant": "fp32"}).as_json() == point
+    assert objectives.get(name).operating_point is type(objective.point(point))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [(name, part) for name, (_, point) in POINTS.items() for part in point],
+)
+@pytest.mark.parametrize("value", [None, -1e400, "high", [1.0], [0.5, math.nan]])
+def test_a_part_that_is_missing_or_no_such_number_is_refused_by_name(name, wrong, value):
+    objective, point = POINTS[name]
+    with pytest.raises(ParamsError, match=wrong):
+        objective.point({**point, wrong: value})
+
+
+def test_binary_risks_neither_overflow_nor_lose_their_tail():
+    found = Binary().link(np.array([-800.0, -40.0, 0.0, 800.0]))
+    assert found == pytest.approx([0, math.exp(-40), 0.5, 1], rel=1e-12, abs=0)

@@ -75,7 +75,7 @@ def load(folder: Path, trusted: Sequence[bytes]) -> Release:
     certificate.verify(signed, folder, trusted)
     settings = _settings(folder)
     workload = _workload(settings.workload, folder)
-    objective = objectives.of(workload)
+    objective = _objective(workload, folder)
     return Release(
         workload=workload,
         objective=objective,
@@ -101,6 +101,15 @@ def _session(folder: Path, settings: Settings, objective: Objective) -> Session:
             f"outputs, and the workload's labels ask for {objective.outputs}; train it again"
         )
     return session
+
+
+def _objective(workload: Workload, folder: Path) -> Objective:
+    try:
+        found = objectives.of(workload)
+        _ = found.outputs  # may be asked of every objective, but not of every label column
+        return found
+    except ParamsError as error:
+        raise CertificateError(f"release {folder.name!r} cannot be served here: {error}") from None
 
 
 def _point(objective: Objective, folder: Path) -> Point:

@@ -1,17 +1,22 @@
 """Every objective from raw to the gate's verdict, on a table of three numbers per patient."""
 
+import asyncio
 import json
 import shutil
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fastapi.testclient import TestClient
 from torch import nn
 
-from medpipe import config, files, gate, objectives
+from medpipe import config, files, gate, objectives, promotion, workloads
 from medpipe.paths import Layout
 from medpipe.promotion.challenge import challenge
+from medpipe.serving import api, catalogue
 from medpipe.stages.evaluate import evaluate
 from medpipe.stages.export import export
 from medpipe.stages.preprocess import preprocess
@@ -28,6 +33,7 @@ LABELS = {
 }
 FLOORS = {"regression": {"r2": 0.6}}
 PATIENTS = 240
+PAGE = Path(__file__).parents[2] / "service" / "page.html"
 
 
 class Network(nn.Module):
@@ -47,13 +53,15 @@ class Network(nn.Module):
 class Table(Workload):
     """Three numbers, and what they say."""
 
-    name = "table"
     title = "Three numbers"
     intended_use = not_for = "tests"
+    payload = "record"
+    example: ClassVar = {"age": 0.5, "pulse": 2.0, "lactate": 0.5}
     encode_params = model_params = Section
 
     def __init__(self, objective):
         labels = LABELS[objective]
+        self.name = f"table_{objective}"
         self.objective, self.label = objective, labels[0].name
         self.labels = tuple(c.name for c in labels) if len(labels) > 1 else ()
         known = [Column(name, "float", name) for name in X]
@@ -80,7 +88,9 @@ class Table(Workload):
 
     def synthesise(self, folder, *, patients, seed): ...
     def source(self, name, path, *, options): ...
-    def read(self, payload, *, limits): ...
+
+    def read(self, payload, *, limits):
+        return dict(payload)
 
 
 def truth(objective, x, rng):
@@ -113,13 +123,15 @@ def rows(objective):
 
 def run(root, objective):
     """Every stage after ingest and validate; gives the report."""
-    workload, layout = Table(objective), Layout(root, "table")
+    workload = Table(objective)
+    layout = Layout(root, workload.name)
     params = config.parse(
         {
             "train": {"epochs": 30, "batch_size": 32, "learning_rate": 0.01, "precision": "fp32"},
             "split": {"val": 0.25, "test": 0.3},
             "export": {"variants": ["fp32"]},
             "evaluate": {"resamples": 100, "latency_runs": 5, "explained": 4},
+            "gate": policy(objective).model_dump(),
         },
         workload,
     )
@@ -129,6 +141,8 @@ def run(root, objective):
     for stage in (preprocess, train, export):
         stage(workload, params, layout)
     outcome = evaluate(workload, params, layout)
+    promoted = promotion.promote(workload, params, layout)
+    assert promoted["allowed"], promoted["reasons"]
     return workload, layout, outcome, json.loads(layout.report.read_text(encoding="utf-8"))
 
 
@@ -236,3 +250,83 @@ def test_a_champion_is_compared_in_any_metric_with_a_direction(done):
     demands = policy(workload.objective).model_copy(update={"margins": {name: 0.1}})
     (reason,) = gate.decide(report, report, demands, worse).reasons
     assert "upper bound +0.6, not below the margin's +0.1" in reason
+
+
+@pytest.fixture
+def client(done, tmp_path, monkeypatch):
+    """The service over the promoted release, where the workload is installed."""
+    workload, layout, _, _ = done
+    installed = f"from {__name__} import Table\nWORKLOAD = Table({workload.objective!r})\n"
+    (tmp_path / f"{workload.name}.py").write_text(installed)
+    monkeypatch.setattr(workloads, "__path__", [*workloads.__path__, str(tmp_path)])
+    with TestClient(api.create(lambda: catalogue.at(layout.root), page=PAGE)) as client:
+        yield client
+
+
+def answered(workload, client, **record):
+    found = client.post(f"/v1/{workload.name}", json={**workload.example, **record})
+    assert found.status_code == 200, found.text
+    return found.json()
+
+
+ANSWER = {
+    "binary": {"probability", "risk", "decision", "threshold"},
+    "multiclass": {"decision", "classes"},
+    "multilabel": {"labels"},
+    "regression": {"value", "low", "high", "coverage", "unit"},
+}
+PAPERS = {
+    *("answer_id", "workload", "model_version", "certificate_sha256", "intended_use"),
+    *("duration_ms", "warnings", "explanation"),
+}
+
+
+def test_the_promoted_model_answers_with_what_its_objective_says(done, client):
+    workload, *_ = done
+    assert set(answered(workload, client)) == PAPERS | ANSWER[workload.objective]
+
+
+def test_the_answer_is_what_the_evaluation_measured(done, client):
+    """The row of scores.parquet for the same patient, through the same operating point."""
+    workload, layout, _, report = done
+    scores = pd.read_parquet(layout.evaluation / "scores.parquet").iloc[0]
+    row = next(r for r in rows(workload.objective) if r["example"] == scores["example"])
+    found = answered(workload, client, **{name: row[name] for name in X})
+    logits = scores[[name for name in scores.index if name.split(" ")[0] == "logit"]].to_numpy()
+    objective = objectives.of(workload)
+    point = objective.point(report["operating_point"])
+    expected = objective.answer(np.squeeze(logits.astype(float)), point)
+    assert numbers({name: found[name] for name in expected}) == pytest.approx(
+        numbers(expected), abs=1e-5
+    )
+
+
+def numbers(answer):
+    """Every number in `answer`, by where it stands."""
+    if isinstance(answer, dict):
+        answer = list(answer.items())
+    if isinstance(answer, (list, tuple)):
+        return [number for each in answer for number in numbers(each)]
+    return [float(answer)] if isinstance(answer, (int, float)) else []
+
+
+def test_many_at_once_get_their_own_answers(done, client):
+    workload, *_ = done
+    predictor = client.app.state.catalogue.predictor(workload.name)
+    bodies = [json.dumps({**workload.example, "age": age / 4}).encode() for age in range(-9, 10)]
+
+    async def together():
+        return await asyncio.gather(*map(predictor.answer, bodies))
+
+    said = [
+        [numbers(answer.model_dump(include=ANSWER[workload.objective])) for answer in answers]
+        for answers in (asyncio.run(together()), [asyncio.run(predictor.answer(b)) for b in bodies])
+    ]
+    assert len({tuple(each) for each in said[0]}) == len(bodies)
+    assert np.array(said[0]) == pytest.approx(np.array(said[1]), abs=1e-5)
+
+
+def test_an_explanation_is_drawn_whatever_the_objective(done, client):
+    workload, *_ = done
+    found = client.post(f"/v1/{workload.name}?explain=true", json=workload.example).json()
+    assert found["explanation"]["media_type"] == "image/svg+xml"

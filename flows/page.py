@@ -49,7 +49,7 @@ def markdown(layout: Layout, report: dict[str, Any], outcome: dict[str, Any]) ->
 
 Measured on {test["examples"]} examples of {test["groups"]} patients that no training saw.
 
-| metric | value (95 % interval) |
+| metric | value ({_confidence(report)} interval) |
 | --- | --- |
 {metrics}
 
@@ -75,10 +75,12 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     """What a person at a terminal wants to know at the end: result, verdict, where, what next."""
     report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
     test = report["splits"]["test"]
+    shown = report["objective"]["shown"]
+    longest = max(map(len, shown))
     numbers = "\n".join(
-        f"  {name:<12} {_interval(test['metrics'][name])}"
-        for name in ("auroc", "sensitivity", "specificity", "ppv", "npv")
+        f"  {name:<{longest}}  {_interval(test['metrics'][name])}" for name in shown
     )
+    measured = f"{test['examples']} test examples of {test['groups']} patients"
     reasons = "".join(f"\n  ✘ {reason}" for reason in outcome["verdict"]["reasons"])
     bento = outcome["bento"]
     store = quote(str(layout.home.bentos))
@@ -93,7 +95,7 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     width = max(len(what) for what, _ in following)
     after = "\n".join(f"  {what:<{width}}  {command}" for what, command in following if command)
     return f"""
-{report["title"]}: {test["examples"]} test examples of {test["groups"]} patients (95 % intervals)
+{report["title"]}: {measured} ({_confidence(report)} intervals)
 {numbers}
 
 {headline(outcome)}{reasons}
@@ -101,6 +103,10 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
 What to type next
 {after}
 """
+
+
+def _confidence(report: dict[str, Any]) -> str:
+    return f"{100 * report['confidence']:g} %"
 
 
 def _interval(found: dict[str, Any]) -> str:

@@ -42,6 +42,7 @@ def report_for(
         "objective": {
             "name": measures.objective.name,
             "main": measures.main,
+            "shown": list(measures.shown),
             "better": dict(measures.better),
         },
         "operating_point": point.as_json(),

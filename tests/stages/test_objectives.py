@@ -13,6 +13,7 @@ import torch
 from fastapi.testclient import TestClient
 from torch import nn
 
+from flows import page
 from medpipe import config, files, gate, objectives, promotion, workloads
 from medpipe.paths import Layout
 from medpipe.promotion.challenge import challenge
@@ -250,6 +251,38 @@ def test_a_champion_is_compared_in_any_metric_with_a_direction(done):
     demands = policy(workload.objective).model_copy(update={"margins": {name: 0.1}})
     (reason,) = gate.decide(report, report, demands, worse).reasons
     assert "upper bound +0.6, not below the margin's +0.1" in reason
+
+
+def outcome(workload, report):
+    """What the training flow hands to its page."""
+    verdict = gate.decide(report, None, policy(workload.objective), None).as_json()
+    facts = {"workload": workload.name, "version": "1", "summary": "is champion now"}
+    stages = dict.fromkeys(("preprocess", "train"), "unchanged")
+    return {
+        "verdict": {**verdict, **facts},
+        "stages": stages,
+        "bento": None,
+        "pushed": False,
+        "registry": "sqlite:///mlflow.db",
+    }
+
+
+def test_a_terminal_is_told_the_objective_s_own_figures_the_main_one_first(done):
+    workload, layout, _, report = done
+    told = page.farewell(layout, outcome(workload, report)).splitlines()
+    main = report["objective"]["main"]
+    found = report["splits"]["test"]["metrics"][main]
+    assert told[1].startswith("Three numbers: ")
+    assert told[1].endswith("(95 % intervals)")
+    figures = f"{found['value']:.3f} ({found['low']:.3f}–{found['high']:.3f})"
+    assert told[2].split(maxsplit=1) == [main, figures]
+
+
+def test_the_operator_s_page_lists_every_metric_and_check(done):
+    workload, layout, _, report = done
+    text = page.markdown(layout, report, outcome(workload, report))
+    assert all(f"| {name} |" in text for name in report["objective"]["better"])
+    assert text.count("| ✔ |") == len(outcome(workload, report)["verdict"]["checks"])
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class Measured(Measures[OperatingPoint]):
     names = words.NAMES
     methods = metrics.METHODS
     second = "sensitivity"
-    shown = ("auroc", "sensitivity", "specificity")
+    shown = ("auroc", "sensitivity", "specificity", "ppv", "npv")
 
     def operating_point(self, val: Scored, params: EvaluateParams) -> OperatingPoint:
         """Temperature and then threshold."""

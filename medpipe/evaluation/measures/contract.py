@@ -114,7 +114,7 @@ class Measures(ABC, Generic[P]):
     second: ClassVar[str]
     """The metric that subgroups show beside the main one."""
     shown: ClassVar[tuple[str, ...]]
-    """Metrics that the outcome of evaluate names."""
+    """Metrics that an operator is told at the end of a run, the main one first."""
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective

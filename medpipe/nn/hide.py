@@ -8,8 +8,6 @@ one field alone.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
@@ -20,14 +18,14 @@ class Hide(nn.Module):
     Parameters
     ----------
     shown, unknown : as of `medpipe.nn.occlusion.Occlusion`
-    share : 0…1
+    share : 0…1, of all parts or of each (P,)
     """
 
     def __init__(
-        self, *, shown: tuple[Tensor, ...], unknown: tuple[Tensor, ...], share: float
+        self, *, shown: tuple[Tensor, ...], unknown: tuple[Tensor, ...], share: float | Tensor
     ) -> None:
         super().__init__()
-        self.share = share
+        self.register_buffer("share", torch.as_tensor(share), persistent=False)
         for number, (mask, value) in enumerate(zip(shown, unknown, strict=True)):
             # One where a part covers a place: the parts hidden there are then a sum.
             covered = (~mask).flatten(1).float()  # (P, places)
@@ -37,10 +35,10 @@ class Hide(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """`inputs` (B, …), in the same shapes and types."""
         parts = len(self.get_buffer("covered_0"))
-        drawn = torch.rand(len(inputs[0]), parts, device=inputs[0].device) < self.share
+        share = self.get_buffer("share")
+        drawn = torch.rand(len(inputs[0]), parts, device=share.device) < share
         return tuple(self._hidden(x, drawn.float(), n) for n, x in enumerate(inputs))
 
     def _hidden(self, x: Tensor, drawn: Tensor, number: int) -> Tensor:
         covered = drawn @ self.get_buffer(f"covered_{number}") > 0  # (B, places)
-        unknown = cast(Tensor, self.get_buffer(f"unknown_{number}"))
-        return torch.where(covered.view_as(x), unknown, x)
+        return torch.where(covered.view_as(x), self.get_buffer(f"unknown_{number}"), x)

@@ -15,6 +15,9 @@ from medpipe.nn.recurrent import DecayingGRU, Recurrent
 from medpipe.nn.series_attention import SeriesTransformer
 from medpipe.nn.tcn import TCN
 
+_FAR = 5.0
+"""Standard deviations from the mean; how much farther a value is says no more."""
+
 
 def build(params: SeriesModel, *, variables: int, descriptors: int, hours: int) -> nn.Module:
     """See `medpipe.nn.build_series`."""
@@ -50,6 +53,7 @@ class SeriesNetwork(nn.Module):
     def forward(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
         """Logits (B, 1); see `medpipe.nn.build_series`."""
         known = measured.to(values.dtype)
+        values = values.clamp(-_FAR, _FAR)
         encoded = self.encoder(values, known)
         logits: Tensor = self.head(torch.cat([self.dropout(encoded), descriptors], dim=1))
         if self.summary is not None:

@@ -25,11 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from medpipe import hourly, reasons, record
 from medpipe.blocks import Blocks
 from medpipe.errors import DataError, ParamsError
-from medpipe.nn.params import HideParams, SeriesModel
+from medpipe.nn.params import SeriesModel
 from medpipe.physiology import HOURS, ROUTINE, VARIABLES
 from medpipe.workload import (
     COMMON,
@@ -97,6 +98,13 @@ class Encode(Section):
     """From a stay to what the network sees; nothing to choose."""
 
 
+class Hiding(Section):
+    """What is hidden while the network learns, so that it can answer without it."""
+
+    hide: float = Field(0.3, ge=0, lt=1, description="probability of each series, six hours each")
+    hide_descriptors: float = Field(0.05, ge=0, lt=1, description="probability of each")
+
+
 class IcuMortality(Workload):
     """Death in hospital after 48 hours of intensive care."""
 
@@ -131,7 +139,7 @@ class IcuMortality(Workload):
     duplicate_column = "record_hash"
     encode_params = Encode
     model_params = SeriesModel
-    augment_params = HideParams
+    augment_params = Hiding
 
     # -- data in ---------------------------------------------------------------------------------
     def synthesise(self, folder: Path, *, patients: int, seed: int) -> None:
@@ -243,10 +251,14 @@ class IcuMortality(Workload):
         return Occlusion(network, shown=shown, unknown=unknown, shape=(_MAP.parts,))
 
     def augment(self, params: Any) -> nn.Module | None:
-        from medpipe.nn.hide import Hide  # delayed: torch
+        import torch  # delayed: the service has none
+
+        from medpipe.nn.hide import Hide
 
         shown, unknown = _hidden()
-        return Hide(shown=shown, unknown=unknown, share=params.hide) if params.hide else None
+        share = torch.full((_MAP.parts,), params.hide)
+        share[_MAP.cells :] = params.hide_descriptors
+        return Hide(shown=shown, unknown=unknown, share=share) if share.any() else None
 
     def features(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
         stated = inputs["descriptors"].astype(np.float32)

@@ -143,7 +143,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def _role(column: Column, workload: Workload) -> str:
-    if column.name == workload.label:
+    if column.name in workload.label_columns:
         return "what is asked"
     if column.name in {each.name for each in COMMON[:2]}:
         return "pseudonym"

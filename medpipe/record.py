@@ -26,14 +26,11 @@ _SAID = 8
 
 def asked(workload: Workload) -> tuple[Column, ...]:
     """The columns that a record may state, in the order of raw."""
-    common = {column.name for column in COMMON}
+    ours = {*(column.name for column in COMMON), *workload.label_columns}
     return tuple(
         column
         for column in workload.columns
-        if column.name not in common
-        and column.name != workload.label
-        and not column.computed
-        and column.dtype != "bytes"
+        if column.name not in ours and not column.computed and column.dtype != "bytes"
     )
 
 

@@ -11,7 +11,7 @@ from medpipe.workload import COMMON, Column
 
 
 class Question:
-    label = "ill"
+    label_columns = ("ill", "died")
     columns = (
         *COMMON,
         Column("age_years", "float", "age", unit="years", low=0, high=120, nullable=False),
@@ -22,6 +22,7 @@ class Question:
         Column("creatinine", "series", "in serum", unit="mg/dL", low=0.1, high=30, span_h=48),
         Column("digest", "str", "of the record", computed=True),
         Column("ill", "int", "label", low=0, high=1),
+        Column("died", "int", "another label", low=0, high=1),
         Column("image", "bytes", "content"),
     )
 

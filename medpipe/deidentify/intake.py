@@ -174,7 +174,7 @@ class _Twins:
 
     def __init__(self, workload: Workload, raw: Raw) -> None:
         content = workload.duplicate_column
-        self._columns = () if content is None else (content, "group", workload.label)
+        self._columns = () if content is None else (content, "group", *workload.label_columns)
         self._first: dict[bytes, str] = {}
         self._said: dict[str, bytes] = {}
         if self._columns and raw.parts():

@@ -53,9 +53,8 @@ class Door:
         UnreadableError : the item cannot be used; it is quarantined
         SourceError : the source says what the workload does not allow; the run stops
         """
-        label_column = self._columns[self._workload.label]
-        label = cells.label(item.label, label_column, where=where)
-        if label is None:
+        labels = self._labels(item, where)
+        if all(label is None for label in labels.values()):
             raise UnreadableError("no label", fault="content")
         payload = self._payload(item)
         identity = self._workload.identity(payload)
@@ -65,7 +64,7 @@ class Door:
         row = self._workload.read(payload, limits=self._limits)
         row |= self._covariates(item, where)
         row |= self._named(item, identity, patient_id)
-        row |= {"example": self.example(item), self._workload.label: label}
+        row |= {"example": self.example(item), **labels}
         if row.get(AGE_COLUMN) is not None:
             row[AGE_COLUMN] = min(row[AGE_COLUMN], OLDEST_YEARS)
         if self._keeps_original:
@@ -73,6 +72,14 @@ class Door:
                 payload, pseudonymise=self._pseudonyms.of(patient_id)
             )
         return row
+
+    def _labels(self, item: Item, where: str) -> dict[str, Any]:
+        """The first label is the item's own, further ones are among its covariates."""
+        said = {**item.covariates, self._workload.label: item.label}
+        return {
+            name: cells.label(said.get(name), self._columns[name], where=where)
+            for name in self._workload.label_columns
+        }
 
     def _payload(self, item: Item) -> bytes | Row:
         if not isinstance(item.payload, Path):
@@ -104,5 +111,6 @@ class Door:
         typed = {
             name: cells.covariate(value, self._columns[name], where=where)
             for name, value in item.covariates.items()
+            if name not in self._workload.label_columns
         }
         return {name: value for name, value in typed.items() if value is not None}

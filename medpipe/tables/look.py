@@ -22,11 +22,15 @@ _DICOM_PREFIX = slice(128, 132)
 def show(raw: Raw, workload: Workload) -> dict[str, Any]:
     """Counts of what is in force: examples, groups, sites, labels, published sides, size.
 
+    Where there are several labels, each is counted under its name.
+
     Raises
     ------
     MissingStageError : nothing was ingested yet
     """
-    frame = raw.frame(["example", "group", "site", "time", "published", workload.label])
+    names = workload.label_columns
+    frame = raw.frame(["example", "group", "site", "time", "published", *names])
+    labels: dict[str, Any] = {name: _counted(frame[name]) for name in names}
     parts = raw.parts()
     refused = Counter(
         entry.reason.split(" of x_")[0]
@@ -37,7 +41,7 @@ def show(raw: Raw, workload: Workload) -> dict[str, Any]:
         "workload": workload.name,
         "examples": len(frame),
         "groups": int(frame["group"].nunique()),
-        "labels": _counted(frame[workload.label]),
+        "labels": labels if len(names) > 1 else labels[workload.label],
         "published": _counted(frame["published"]),
         "sites": _counted(frame["site"]),
         "quarantined": dict(refused.most_common()),

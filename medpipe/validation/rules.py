@@ -93,7 +93,8 @@ def of(workload: Workload) -> tuple[Rule, ...]:
     """The rules about rows: what the columns declare, then what the workload says across them."""
     declared = [rule for column in workload.columns for rule in _declared(column)]
     # How many may lack a label is a parameter, and judged over the whole.
-    declared = [rule for rule in declared if rule.name != f"{workload.label}.known"]
+    elsewhere = {f"{name}.known" for name in workload.label_columns}
+    declared = [rule for rule in declared if rule.name not in elsewhere]
     across = [
         Rule(e.name, "across", e.columns, e.meaning, e.severity, holds=e.holds)
         for e in workload.expectations()
@@ -124,14 +125,17 @@ def _declared(column: Column) -> list[Rule]:
     if column.values:
         meaning = f"{name} is one of {', '.join(column.values)}"
         rules.append(Rule(f"{name}.values", "values", own, meaning, severity, values=column.values))
-    limits = {"low": column.low, "high": column.high}
+    low, high, span_h = column.low, column.high, column.span_h
     if column.dtype == "series":
         meaning = f"every measurement of {name} is within {column.allowed}"
-        span = {"span_h": column.span_h}
-        rules.append(Rule(f"{name}.range", "series", own, meaning, severity, **limits, **span))
-    elif column.low is not None or column.high is not None:
-        low = "" if column.low is None else f" at least {column.low:g}{unit}"
-        high = "" if column.high is None else f" at most {column.high:g}{unit}"
-        meaning = f"{name} is{' and'.join(filter(None, (low, high)))}"
-        rules.append(Rule(f"{name}.range", "range", own, meaning, severity, **limits))
+        rules.append(
+            Rule(
+                f"{name}.range", "series", own, meaning, severity, low=low, high=high, span_h=span_h
+            )
+        )
+    elif low is not None or high is not None:
+        least = "" if low is None else f" at least {low:g}{unit}"
+        most = "" if high is None else f" at most {high:g}{unit}"
+        meaning = f"{name} is{' and'.join(filter(None, (least, most)))}"
+        rules.append(Rule(f"{name}.range", "range", own, meaning, severity, low=low, high=high))
     return rules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 
 import pandas as pd
@@ -20,6 +20,54 @@ _SHOWN = 1000
 """Ids of examples per rule."""
 
 
+class _Label:
+    """What is known of one label column."""
+
+    def __init__(self, column: Column, *, alone: bool) -> None:
+        self._column, self._alone = column, alone
+        self._classes: Counter[object] = Counter()
+        self._unlabelled: list[str] = []
+        self._missing = self._rows = 0
+
+    def add(self, frame: pd.DataFrame) -> None:
+        label = frame[self._column.name]
+        self._rows += len(frame)
+        if self._column.classed:
+            self._classes.update(label.dropna().value_counts().to_dict())
+        missing = frame[label.isna()]
+        self._missing += len(missing)
+        self._unlabelled += _ids(missing)[: _SHOWN - len(self._unlabelled)]
+
+    def findings(self, params: ValidateParams) -> list[Finding]:
+        found = [self._labelled(params.max_null_share)]
+        if self._column.classed:
+            found.append(_classes(self._rule("classes"), self._classes, self._column, params))
+        return found
+
+    def _rule(self, what: str) -> str:
+        return f"data.{what}" if self._alone else f"data.{what}.{self._column.name}"
+
+    def _labelled(self, most: float) -> Finding:
+        name = self._column.name
+        without = "examples without one are" if self._alone else "where it is missing it is"
+        rule = Rule(
+            self._rule("labelled"),
+            "whole",
+            (name,),
+            f"at most {most:.0%} of the examples lack a label (validate.max_null_share)",
+            todo=f"add the labels at the source and ingest again; {without} left out",
+        )
+        share = self._missing / self._rows if self._rows else 0.0
+        passed = share <= most and (self._missing < self._rows or not self._rows)
+        return Finding(
+            rule,
+            passed,
+            count=0 if passed else self._missing,
+            examples=() if passed else tuple(self._unlabelled),
+            detail=f"{self._missing} of {self._rows} examples have no {name}",
+        )
+
+
 class Whole:
     """What is known of raw as a whole, from frames of it that are seen once, one after the other.
 
@@ -28,29 +76,25 @@ class Whole:
     """
 
     def __init__(self, workload: Workload, params: ValidateParams) -> None:
-        self._label = next(c for c in workload.columns if c.name == workload.label)
+        self._names = workload.label_columns
+        columns = {column.name: column for column in workload.columns}
+        alone = len(self._names) == 1
+        self._labels = [_Label(columns[name], alone=alone) for name in self._names]
         self._content = workload.duplicate_column
         self._params = params
         self._kept: list[pd.DataFrame] = []
         self._groups: set[str] = set()
-        self._classes: Counter[object] = Counter()
-        self._unlabelled: list[str] = []
-        self._missing = 0
         self.rows = 0
 
     def add(self, frame: pd.DataFrame) -> None:
         """Take in `frame` (N, columns): small columns of raw, without superseded revisions."""
-        label = frame[self._label.name]
         self.rows += len(frame)
         if len(self._groups) <= _GROUPS_COUNTED:
             self._groups.update(frame["group"].dropna())
-        if self._label.classed:
-            self._classes.update(label.dropna().value_counts().to_dict())
-        missing = frame[label.isna()]
-        self._missing += len(missing)
-        self._unlabelled += _ids(missing)[: _SHOWN - len(self._unlabelled)]
+        for label in self._labels:
+            label.add(frame)
         if self._content is not None:
-            self._kept.append(frame[["example", "group", self._content, self._label.name]])
+            self._kept.append(frame[["example", "group", self._content, *self._names]])
 
     def findings(self) -> list[Finding]:
         """What is found of every rule over the whole, kept ones included."""
@@ -58,33 +102,12 @@ class Whole:
         findings = [
             _enough("examples", self.rows, params.min_examples, "ingest more of the source"),
             _groups(len(self._groups), params),
-            self._labelled(),
+            *(finding for label in self._labels for finding in label.findings(params)),
         ]
-        if self._label.classed:
-            findings.append(_classes(self._classes, self._label, params))
         if self._content is not None and self._kept:
             frame = pd.concat(self._kept, ignore_index=True)
-            findings += _same_content(frame, self._content, self._label.name, params)
+            findings += _same_content(frame, self._content, self._names, params)
         return findings
-
-    def _labelled(self) -> Finding:
-        name, most = self._label.name, self._params.max_null_share
-        rule = Rule(
-            "data.labelled",
-            "whole",
-            (name,),
-            f"at most {most:.0%} of the examples lack a label (validate.max_null_share)",
-            todo="add the labels at the source and ingest again; examples without one are left out",
-        )
-        share = self._missing / self.rows if self.rows else 0.0
-        passed = share <= most and (self._missing < self.rows or not self.rows)
-        return Finding(
-            rule,
-            passed,
-            count=0 if passed else self._missing,
-            examples=() if passed else tuple(self._unlabelled),
-            detail=f"{self._missing} of {self.rows} examples have no {name}",
-        )
 
 
 def _enough(what: str, count: int, least: int, todo: str) -> Finding:
@@ -105,19 +128,21 @@ def _groups(count: int, params: ValidateParams) -> Finding:
     return Finding(found.rule, found.passed and count > 1, detail=detail)
 
 
-def _classes(seen: Mapping[object, int], label: Column, params: ValidateParams) -> Finding:
+def _classes(
+    name: str, seen: Mapping[object, int], label: Column, params: ValidateParams
+) -> Finding:
     counts = Counter({str(value): 0 for value in _declared(label)})
     for value, count in seen.items():
         counts[_text(value)] += int(count)
     held = sum(n > 0 for n in counts.values())
     rule = Rule(
-        "data.classes",
+        name,
         "whole",
         (label.name,),
         f"every class has at least {params.min_per_class} examples (validate.min_per_class)",
         todo="ingest more examples of the rare class",
     )
-    listed = ", ".join(f"{name}: {n}" for name, n in sorted(counts.items()))
+    listed = ", ".join(f"{each}: {n}" for each, n in sorted(counts.items()))
     detail = f"one class only ({listed})" if held == 1 else f"examples by {label.name}: {listed}"
     passed = held > 1 and min(counts.values()) >= params.min_per_class
     return Finding(rule, passed, detail=detail)
@@ -141,18 +166,19 @@ def _text(value: object) -> str:
 
 
 def _same_content(
-    frame: pd.DataFrame, content: str, label: str, params: ValidateParams
+    frame: pd.DataFrame, content: str, labels: Sequence[str], params: ValidateParams
 ) -> list[Finding]:
     known = frame[frame[content].notna()]
     shared = known[known.duplicated(content, keep=False)]
     by_content = shared.groupby(content)
-    several_labels = shared[by_content[label].transform("nunique") > 1]
+    said = by_content[list(labels)].transform("nunique")
+    several_labels = shared[(said > 1).any(axis=1)]
     several_groups = shared[by_content["group"].transform("nunique") > 1]
     severity: Severity = "critical" if params.contradictions == "stop" else "warning"
     contradiction = Rule(
         "data.contradictions",
         "whole",
-        (content, label),
+        (content, *labels),
         "the same content never has two labels (validate.contradictions)",
         severity,
         todo="decide at the source which label is right and ingest again",

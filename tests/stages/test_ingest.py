@@ -337,3 +337,26 @@ def test_interrupted_growth_leaves_whole_parts_and_goes_on(project):
     (raw.folder / "ledger.parquet").write_bytes(ledger)  # as if killed between part and ledger
     outcome = bring(project)
     assert (outcome["new"], outcome["skipped"], outcome["parts"]) == (0, 9, 2)
+
+
+TWO_LABELS = {
+    "name": "table",
+    "path": "list.csv",
+    "options": {"patient": "mrn", "columns": {"died": "dead"}},
+}
+
+
+def test_an_example_with_any_of_several_labels_is_kept(project):
+    said = ["0.dcm,0,1,1", "1.dcm,,1,0", "2.dcm,1,2,", "3.dcm,,2,"]
+    listed(project, said, header="path,ill,mrn,dead")
+    outcome = bring(project, tiny.Signs(), source=TWO_LABELS, ingest=LOOSE)
+    assert outcome["quarantined"] == {"no label": 1}
+    raw = Raw(Layout(project, "tiny").raw, tiny.Signs.columns)
+    found = [(r["ill"], r["died"]) for b in raw.batches(["ill", "died"], 9) for r in b]
+    assert sorted(found, key=str) == [(0, 1), (1, None), (None, 0)]
+
+
+def test_a_further_label_outside_its_set_is_refused_by_row(project):
+    listed(project, ["0.dcm,0,1,7"], header="path,ill,mrn,dead")
+    with pytest.raises(SourceError, match=r"died is '7'; allowed: 0 or 1"):
+        bring(project, tiny.Signs(), source=TWO_LABELS)

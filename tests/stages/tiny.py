@@ -90,18 +90,27 @@ class Tiny(Workload):
     def draw(self, row, explanation): ...
 
 
+class Signs(Tiny):
+    """Two labels of one example; the table's options say in which column the second stands."""
+
+    columns = (*Tiny.columns, Column("died", "int", "another label", low=0, high=1))
+    labels = (LABEL.name, "died")
+    objective = "multilabel"
+
+
 def write(path: Path, **said) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(said), encoding="utf-8")
 
 
-def bring(root: Path, **sections):
+def bring(root: Path, workload: Workload | None = None, **sections):
     """Ingest into the project at `root`: from its table if there is one, else from the sample."""
     source = {"name": "table", "path": "list.csv", "options": {"patient": "mrn"}}
     if not (root / "list.csv").exists():
         source = {"name": "sample", "patients": 6}
-    params = config.parse({"source": source} | sections, Tiny())
-    return ingest(Tiny(), params, Layout(root, "tiny"))
+    workload = workload or Tiny()
+    params = config.parse({"source": source} | sections, workload)
+    return ingest(workload, params, Layout(root, "tiny"))
 
 
 if __name__ == "__main__":

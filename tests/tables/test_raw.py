@@ -185,7 +185,7 @@ def test_schema_stores_every_kind_of_column():
 
 
 class _Ill:
-    name, label, columns = "tiny", "ill", COLUMNS
+    name, label, label_columns, columns = "tiny", "ill", ("ill",), COLUMNS
 
 
 def test_look_counts_and_exports_what_a_person_can_open(raw, tmp_path):
@@ -199,3 +199,14 @@ def test_look_counts_and_exports_what_a_person_can_open(raw, tmp_path):
         "x_0000.image.bin",
         "x_0001.image.bin",
     ]
+
+
+def test_look_counts_each_of_several_labels(raw):
+    class Two(_Ill):
+        label_columns = ("ill", "age_years")
+
+    raw.append([row(n, ill=n % 2, age_years=9.0 if n else None) for n in range(3)])
+    assert look.show(raw, Two())["labels"] == {
+        "ill": {"0": 2, "1": 1},
+        "age_years": {"9.0": 2, "not known": 1},
+    }

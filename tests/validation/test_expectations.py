@@ -13,7 +13,7 @@ from medpipe.workload import COMMON, Column, Expectation
 
 
 class Question:
-    label = "is_smoker"
+    label_columns = ("is_smoker",)
     columns = (
         *COMMON,
         Column("age_years", "float", "age", unit="years", low=0, high=120),
@@ -107,7 +107,7 @@ class Course(Question):
         *COMMON,
         Column("pulse", "series", "pulse", "1/min", 20, 300, span_h=48, flagged=True),
     )
-    label = "pulse"
+    label_columns = ("pulse",)
 
     def expectations(self):
         return ()

@@ -17,6 +17,7 @@ class Question:
         Column("ill", "int", "label", nullable=False),
     )
     label = "ill"
+    label_columns = ("ill",)
 
     def expectations(self):
         return (

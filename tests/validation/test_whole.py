@@ -13,6 +13,7 @@ PARAMS = ValidateParams(min_examples=6, min_groups=3, min_per_class=2)
 class Question:
     columns = (Column("ill", "int", "label", low=0, high=1),)
     label = "ill"
+    label_columns = ("ill",)
     duplicate_column = "pixels"
 
 
@@ -103,3 +104,25 @@ def test_a_measured_label_has_no_classes():
         columns = (Column("ill", "float", "severity", low=0, high=10),)
 
     assert "data.classes" not in found(frame(), question=Measured)
+
+
+class Signs(Question):
+    """Two labels of one example."""
+
+    columns = (*Question.columns, Column("dead", "int", "label", low=0, high=1))
+    label_columns = ("ill", "dead")
+
+
+def test_each_of_several_labels_is_judged_by_its_own_name():
+    findings = found(frame(dead=[None] * 4 + [0, 1]), question=Signs)
+    assert findings["data.labelled.ill"].passed
+    assert findings["data.labelled.dead"].stops
+    assert findings["data.labelled.dead"].detail == "4 of 6 examples have no dead"
+    assert findings["data.classes.ill"].passed
+    assert findings["data.classes.dead"].detail == "examples by dead: 0: 1, 1: 1"
+
+
+def test_the_same_content_with_another_second_label_is_a_contradiction():
+    data = frame(pixels=["a", "a", "c", "d", "e", "f"], dead=[0, 1, 0, 1, 0, 1])
+    assert found(data, question=Question)["data.contradictions"].passed
+    assert found(data, question=Signs)["data.contradictions"].examples == ("e0", "e1")

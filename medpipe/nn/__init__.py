@@ -61,7 +61,7 @@ def build(
 
 
 def build_table(
-    params: TableModel, *, numbers: int, categories: Sequence[int], outputs: int
+    params: TableModel, *, numbers: int, categories: Sequence[tuple[str, int]], outputs: int
 ) -> nn.Module:
     """The untrained network that `params` describe, for rows of a table.
 
@@ -72,7 +72,8 @@ def build_table(
     Parameters
     ----------
     numbers : F
-    categories : how many codes each of the C columns has, the code 0 among them
+    categories : for each of the C columns the name of its vocabulary and how many codes that has,
+        the code 0 among them; columns of one vocabulary share what is learned of its words
     """
     builder = importlib.import_module(f"{__name__}.{params.architecture}")  # delayed: torch
     network: nn.Module = builder.build(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpipe.nn.categories import Categories
+from medpipe.nn.categories import Categories, Vocabulary
 from medpipe.nn.params import TableModel
 
 _FFN_PER_DIM = 4 / 3
@@ -26,7 +26,7 @@ _FFN_PER_DIM = 4 / 3
 class Tokens(nn.Module):
     """Fields as vectors, [CLS] first: (B, 1 + F + C, dim)."""
 
-    def __init__(self, *, numbers: int, categories: Sequence[int], dim: int) -> None:
+    def __init__(self, *, numbers: int, categories: Sequence[Vocabulary], dim: int) -> None:
         super().__init__()
         self.categories = Categories(categories, dim)
         self.slope = nn.Parameter(torch.empty(numbers, dim))
@@ -73,14 +73,15 @@ class Block(nn.Module):
         return result
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, T, dim / heads)
+        parts = x.view(x.shape[0], x.shape[1], self.heads, -1)
+        return parts.transpose(1, 2)  # (B, heads, T, dim / heads)
 
 
 class FTTransformer(nn.Module):
     """Tokens, blocks, and one linear layer on [CLS]."""
 
     def __init__(
-        self, params: TableModel, *, numbers: int, categories: Sequence[int], outputs: int
+        self, params: TableModel, *, numbers: int, categories: Sequence[Vocabulary], outputs: int
     ) -> None:
         super().__init__()
         self.tokens = Tokens(numbers=numbers, categories=categories, dim=params.dim)
@@ -100,7 +101,7 @@ class FTTransformer(nn.Module):
 
 
 def build(
-    params: TableModel, *, numbers: int, categories: Sequence[int], outputs: int
+    params: TableModel, *, numbers: int, categories: Sequence[Vocabulary], outputs: int
 ) -> nn.Module:
     """See `medpipe.nn.build_table`."""
     return FTTransformer(params, numbers=numbers, categories=categories, outputs=outputs)

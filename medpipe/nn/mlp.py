@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from medpipe.nn.categories import Categories
+from medpipe.nn.categories import Categories, Vocabulary
 from medpipe.nn.params import TableModel
 
 
@@ -15,7 +15,7 @@ class Mlp(nn.Module):
     """Numbers, what is known of them, and embedded categories, side by side, through the layers."""
 
     def __init__(
-        self, params: TableModel, *, numbers: int, categories: Sequence[int], outputs: int
+        self, params: TableModel, *, numbers: int, categories: Sequence[Vocabulary], outputs: int
     ) -> None:
         super().__init__()
         self.categories = Categories(categories, params.embedding)
@@ -35,7 +35,7 @@ class Mlp(nn.Module):
 
 
 def build(
-    params: TableModel, *, numbers: int, categories: Sequence[int], outputs: int
+    params: TableModel, *, numbers: int, categories: Sequence[Vocabulary], outputs: int
 ) -> nn.Module:
     """See `medpipe.nn.build_table`."""
     return Mlp(params, numbers=numbers, categories=categories, outputs=outputs)

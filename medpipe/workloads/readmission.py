@@ -120,11 +120,12 @@ _EXCLUDED = {
 _FIELDS = (*PATIENT, *STAY)
 _NUMBERS = tuple(column for column in _FIELDS if column.dtype in ("int", "bool"))
 _CODED = (
-    *((c.name, c.name) for c in _FIELDS if c.dtype == "category"),
-    *((f"{name}_group", name) for name in _DIAGNOSES),
-    *((f"{name}_category", name) for name in _DIAGNOSES),
+    *((c.name, c.name, c.name) for c in _FIELDS if c.dtype == "category"),
+    *((f"{name}_{kind}", name, kind) for kind in ("group", "category") for name in _DIAGNOSES),
 )
-"""What has a category code, and the field that it is of."""
+"""What has a category code, the field that it is of, and its vocabulary."""
+_FIELD = {name: field for name, field, _ in _CODED}
+_VOCABULARY = {name: vocabulary for name, _, vocabulary in _CODED}
 _SKEWED = ("prior_outpatient_visits", "prior_emergency_visits", "prior_inpatient_stays")
 
 
@@ -194,7 +195,7 @@ class Readmission(Workload):
     def read(self, payload: bytes | Row, *, limits: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(payload, bytes):
             raise TypeError("readmission reads records: the payload must be a row")
-        row = {column.name: payload.get(column.name) for column in _FIELDS}
+        row: dict[str, Any] = {column.name: payload.get(column.name) for column in _FIELDS}
         if all(value is None for value in row.values()):
             raise UnreadableError("nothing is stated of the encounter", fault="content")
         for name in _DIAGNOSES:
@@ -230,19 +231,18 @@ class Readmission(Workload):
 
     # -- learning --------------------------------------------------------------------------------
     def fit(self, rows: Iterable[Row], params: Any) -> State:
-        seen: dict[str, Counter[Any]] = {name: Counter() for name, _ in _CODED}
-        seen |= {column.name: Counter() for column in _NUMBERS}
+        numbers: dict[str, Counter[float]] = {column.name: Counter() for column in _NUMBERS}
+        words: dict[str, Counter[str]] = {name: Counter() for name in _VOCABULARY.values()}
         for row in rows:
             for name, value in _quantities(row):
-                seen[name][value] += 1
+                numbers[name][value] += 1
             for name, word in _classes(row):
-                seen[name][word] += 1
-        if not any(counter.total() for counter in seen.values()):
+                words[_VOCABULARY[name]][word] += 1
+        if not any((*numbers.values(), *words.values())):
             raise DataError("no training rows to fit the encoding; lower split.val or split.test")
-        known = [column.name for column in _NUMBERS if seen[column.name]]
         return {
-            "numbers": {name: _moments(name, seen[name]) for name in known},
-            "codes": {name: _codes(name, seen[name], params.rare) for name, _ in _CODED},
+            "numbers": {name: _moments(name, seen) for name, seen in numbers.items() if seen},
+            "codes": {name: _codes(name, seen, params.rare) for name, seen in words.items()},
         }
 
     def encode(self, row: Row, state: State) -> dict[str, np.ndarray]:
@@ -251,12 +251,14 @@ class Readmission(Workload):
             for name, value in _quantities(row)
             if (moments := state["numbers"].get(name))
         }
-        codes = {name: state["codes"][name].get(word, 0) for name, word in _classes(row)}
+        codes = {
+            name: state["codes"][_VOCABULARY[name]].get(word, 0) for name, word in _classes(row)
+        }
         names = [column.name for column in _NUMBERS]
         return {
             "numbers": np.array([stated.get(name, 0.0) for name in names], np.float32),
             "known": np.array([name in stated for name in names], np.float32),
-            "codes": np.array([codes.get(name, 0) for name, _ in _CODED], np.int32),
+            "codes": np.array([codes.get(name, 0) for name in _VOCABULARY], np.int32),
         }
 
     def model(self, params: Any, state: State) -> nn.Module:
@@ -266,7 +268,7 @@ class Readmission(Workload):
         network = build_table(
             params,
             numbers=len(_NUMBERS),
-            categories=[1 + len(state["codes"][name]) for name, _ in _CODED],
+            categories=[(name, 1 + len(state["codes"][name])) for name in _VOCABULARY.values()],
             outputs=1,
         )
         shown, unknown = _parts()
@@ -297,8 +299,8 @@ class Readmission(Workload):
         if absent := record.missing(row, _FIELDS):
             said.append(f"not stated: {', '.join(absent)}")
         for name, word in _classes(row):
-            if word not in state["codes"][name]:
-                field = dict(_CODED)[name].replace("_", " ")
+            if word not in state["codes"][_VOCABULARY[name]]:
+                field = _FIELD[name].replace("_", " ")
                 said.append(f"{field}: {word} was too rare in training, and counts as not known")
         for name, value in _quantities(row):
             seen, field = state["numbers"].get(name), name.replace("_", " ")
@@ -331,13 +333,9 @@ def _quantities(row: Row) -> list[tuple[str, float]]:
 
 def _classes(row: Row) -> list[tuple[str, str]]:
     """The categories of `row` that are known, by the names in `_CODED`."""
-    known = [(name, row[name]) for name, _ in _CODED if row.get(name) is not None]
-    detailed = [
-        (f"{name}_category", icd9.category(row[name]))
-        for name in _DIAGNOSES
-        if row[name] is not None
-    ]
-    return known + detailed
+    known = [(name, row[name]) for name in _VOCABULARY if row.get(name) is not None]
+    stated = [name for name in _DIAGNOSES if row[name] is not None]
+    return known + [(f"{name}_category", icd9.category(row[name])) for name in stated]
 
 
 def _scaled(name: str, value: float) -> float:
@@ -356,8 +354,8 @@ def _moments(name: str, values: Counter[float]) -> dict[str, float]:
 
 def _codes(name: str, words: Counter[str], rare: int) -> dict[str, int]:
     """Word → code from 1 on, in the order of the column or the alphabet; rare ones have none."""
-    declared = {column.name: column.values for column in (*_FIELDS, *COMPUTED)}.get(name, ())
-    kept = [word for word in declared or sorted(words) if words[word] >= rare]
+    declared = {"group": icd9.GROUPS} | {column.name: column.values for column in _FIELDS}
+    kept = [word for word in declared.get(name, sorted(words)) if words[word] >= rare]
     return {word: code for code, word in enumerate(kept, start=1)}
 
 
@@ -367,7 +365,7 @@ def _parts() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
 
     fields = [column.name for column in _FIELDS]
     numbers = [[column.name != field for column in _NUMBERS] for field in fields]
-    codes = [[owner != field for _, owner in _CODED] for field in fields]
+    codes = [[owner != field for owner in _FIELD.values()] for field in fields]
     shown = (torch.tensor(numbers), torch.tensor(numbers), torch.tensor(codes))
     zero = torch.tensor(0.0)
     return shown, (zero, zero, torch.tensor(0, dtype=torch.int32))
@@ -376,7 +374,7 @@ def _parts() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
 def _without(batch: dict[str, np.ndarray], *fields: str) -> dict[str, np.ndarray]:
     """`batch` as if nobody had stated `fields`."""
     numbers = np.array([column.name not in fields for column in _NUMBERS], np.float32)
-    codes = np.array([owner not in fields for _, owner in _CODED], np.int32)
+    codes = np.array([owner not in fields for owner in _FIELD.values()], np.int32)
     return {
         "numbers": batch["numbers"] * numbers,
         "known": batch["known"] * numbers,

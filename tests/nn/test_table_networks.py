@@ -19,6 +19,7 @@ from medpipe.serving.session import Session
 ARCHITECTURES = ["mlp", "ft_transformer"]
 TINY = {"width": 16, "embedding": 4, "dim": 16, "heads": 2, "dropout": 0.0}
 SIZES = (3, 5)
+VOCABULARIES = (("a", 3), ("b", 5))
 PARTS = torch.eye(5, dtype=torch.bool)
 """Of three numbers and two codes, each a field of its own."""
 
@@ -26,7 +27,7 @@ PARTS = torch.eye(5, dtype=torch.bool)
 def make(architecture: str, **params: object) -> nn.Module:
     torch.manual_seed(0)
     model = TableModel.model_validate({**TINY, "architecture": architecture, **params})
-    return build_table(model, numbers=3, categories=SIZES, outputs=1)
+    return build_table(model, numbers=3, categories=VOCABULARIES, outputs=1)
 
 
 def rows(count: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -92,10 +93,17 @@ def test_the_artefact_is_the_network(architecture: str, tmp_path) -> None:
 
 
 def test_a_category_s_vector_is_that_of_its_own_column() -> None:
-    table = Categories(SIZES, 2)
+    table = Categories(VOCABULARIES, 2)
     vectors = table(torch.tensor([[2, 0], [0, 4]]))
     expected = table.table.weight[torch.tensor([[2, 3], [0, 7]])]  # the second starts after 0 1 2
     torch.testing.assert_close(vectors, expected)
+
+
+def test_columns_of_one_vocabulary_share_its_vectors() -> None:
+    table = Categories([("code", 4), ("a", 3), ("code", 4)], 2)
+    assert table.table.weight.shape == (7, 2)
+    first, _, third = table(torch.tensor([[2, 1, 2]]))[0]
+    torch.testing.assert_close(first, third)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25])

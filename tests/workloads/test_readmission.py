@@ -14,7 +14,7 @@ from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.workloads.readmission import _CODED, _FIELDS, _NUMBERS, WORKLOAD, Encode
 
 NUMBERS = [column.name for column in _NUMBERS]
-CODES = [name for name, _ in _CODED]
+CODES = [name for name, _, _ in _CODED]
 
 
 def read(**changes):

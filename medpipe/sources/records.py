@@ -62,6 +62,7 @@ class Records(Source):
     options : `RecordOptions` as a mapping
     columns : those that a record may state (`medpipe.record.asked`); series are not for this layout
     label : its declared set is what a cell may hold
+    further : more labels, where one example has several
     member : name of the CSV file inside, where `path` is a zip archive
     """
 
@@ -72,11 +73,13 @@ class Records(Source):
         *,
         columns: Sequence[Column],
         label: Column,
+        further: Sequence[Column] = (),
         member: str | None = None,
     ) -> None:
         self._path, self._member, self._label = path, member, label
         self._options = checked(RecordOptions, options, layout="table")
-        self._columns = [column for column in columns if not column.content]
+        self._further = tuple(column.name for column in further)
+        self._columns = [column for column in (*columns, *further) if not column.content]
         self._missing = frozenset(self._options.missing)
 
     def items(self) -> Iterator[Item]:
@@ -130,15 +133,18 @@ class Records(Source):
         patient, site, day = (
             rows.said(row, name) for name in (options.patient, options.site, options.date)
         )
+        fingerprint = repr((label, patient, site, day, list(record.values())))
+        labels = {name: record.pop(name) for name in self._further}
         return Item(
             key=key,
-            fingerprint=repr((label, patient, site, day, list(record.values()))),
+            fingerprint=fingerprint,
             payload=record,
             label=label,
             patient_id=patient,
             site=site,
             public_site=options.public_site,
             acquired=cells.date_of(day, options.date, where=where),
+            covariates=labels,
         )
 
     def _cell(self, value: Any, column: Column, seen: dict[str, Any], where: str) -> Any:

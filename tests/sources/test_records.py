@@ -118,3 +118,14 @@ def test_an_archive_without_the_file_says_so(tmp_path):
     )
     with pytest.raises(SourceError, match=r"holds no list\.csv"):
         list(source.items())
+
+
+def test_further_labels_are_covariates_and_no_part_of_the_record(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("no,mrn,left,ill,gender,died\nE1,1,,NO,Male,1\nE2,1,,NO,Male,\n")
+    died = Column("died", "int", "another label", low=0, high=1)
+    source = Records(path, OPTIONS, columns=COLUMNS, label=LABEL, further=(died,))
+    first, second = source.items()
+    assert (first.covariates, second.covariates) == ({"died": 1}, {"died": None})
+    assert "died" not in first.payload
+    assert first.fingerprint != second.fingerprint

@@ -27,8 +27,8 @@ from medpipe.tables import ready
 from medpipe.tables.raw import Raw
 from medpipe.workload import Row, State, Workload
 
-_BATCH = 32
-"""Rows of raw that are read at once."""
+_BATCH, _SMALL_BATCH = 32, 4096
+"""Rows of raw that are read at once: with content, and without."""
 _AHEAD = 4
 """Rows per thread that are encoded before the first of them is written."""
 _THUMBNAILS = "thumbnails.npy"
@@ -102,7 +102,7 @@ def _plan(frame: pd.DataFrame, workload: Workload, params: Params) -> _Plan:
     """
     columns = {name: _objects(frame[name]) for name in ("group", "site", "published")}
     sides = split.assign(columns, params.split)
-    labelled = frame[workload.label].notna().to_numpy(dtype=bool)
+    labelled = frame[list(workload.label_columns)].notna().any(axis=1).to_numpy(dtype=bool)
     copied = np.zeros(len(frame), dtype=bool)
     if params.split.by == "group" and workload.duplicate_column:
         content = _objects(frame[workload.duplicate_column])
@@ -123,7 +123,8 @@ def _excluded(frame: pd.DataFrame, workload: Workload) -> list[str | None]:
         return [None] * len(frame)
     names = [str(name) for name in frame]
     columns = [_objects(frame[name]) for name in names]
-    return [workload.excluded(dict(zip(names, row, strict=True))) for row in zip(*columns)]
+    rows = zip(*columns, strict=True)
+    return [workload.excluded(dict(zip(names, row, strict=True))) for row in rows]
 
 
 def _check(plan: _Plan, workload: Workload, params: Params) -> None:
@@ -156,8 +157,9 @@ def _check(plan: _Plan, workload: Workload, params: Params) -> None:
 
 def _rows(raw: Raw, workload: Workload, kept: set[str]) -> Iterator[Row]:
     """The rows of `kept`, with all that `fit` and `encode` look at: all but the file itself."""
-    columns = [c.name for c in workload.columns if c.name != ORIGINAL]
-    for batch in raw.batches(columns, _BATCH):
+    columns = [c for c in workload.columns if c.name != ORIGINAL]
+    size = _BATCH if any(column.content for column in columns) else _SMALL_BATCH
+    for batch in raw.batches([column.name for column in columns], size):
         yield from (row for row in batch if row["example"] in kept)
 
 
@@ -177,6 +179,9 @@ def _encoded(
             ) from error
         return _Encoded(row["example"], inputs, duplicates.thumbnail(inputs) if compared else None)
 
+    if not any(column.content for column in workload.columns):
+        yield from map(encode, rows)  # sooner done than handed to another thread
+        return
     with ThreadPoolExecutor(threads) as pool:
         yield from _in_order(pool, encode, rows, ahead=_AHEAD * threads)
 

@@ -107,16 +107,19 @@ def _record(
         "diagnoses": 3 + int(rng.integers(7)),
     }
     known = {"sex": person.sex, "age_band": f"[{decade}-{decade + 10})", **counts}
-    return {c.name: known[c.name] if c.name in known else _drawn(rng, c) for c in columns}
+    record = {c.name: known[c.name] if c.name in known else _drawn(rng, c) for c in columns}
+    said = {record[column.name] for column in columns if "Steady" in column.values}
+    given, changed = said & {"Steady", "Up", "Down"}, said & {"Up", "Down"}
+    return {**record, "diabetes_drug": int(bool(given)), "drug_change": int(bool(changed))}
 
 
 def _drawn(rng: np.random.Generator, column: Column) -> Any:
     """A word of `column`, the common ones first; "" where it is not known."""
-    if column.dtype == "bool":
-        return int(rng.random() < 0.5)
     if column.dtype == "str":
         return _one(rng, _DIAGNOSES)
     is_drug = "Steady" in column.values
+    if column.dtype == "bool":  # follows from the drugs
+        return ""
     if rng.random() < (1 - _MEASURED_SHARE if column.name in _RARELY else _MISSING_SHARE):
         return ""
     if is_drug and rng.random() > (0.5 if column.name == "insulin" else _DRUG_SHARE):
@@ -128,11 +131,11 @@ def _drawn(rng: np.random.Generator, column: Column) -> Any:
 def _logit(record: dict[str, Any]) -> float:
     """Of the chance of coming back, as nature has it here."""
     return float(
-        -3.4
-        + 1.1 * record["prior_inpatient_stays"]
+        -4.8
+        + 1.4 * record["prior_inpatient_stays"]
         + 0.5 * record["prior_emergency_visits"]
         + 0.12 * record["stay_days"]
-        + 1.2 * (record["discharge_disposition"] not in ("home", ""))
+        + 1.4 * (record["discharge_disposition"] not in ("home", ""))
         + 0.9 * (record["diagnosis_1"] in ("428.0", "584.9"))
         + 0.8 * (record["insulin"] in ("Up", "Down"))
     )

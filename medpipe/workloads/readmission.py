@@ -158,7 +158,7 @@ class Readmission(Workload):
         **{"laboratory_procedures": 52, "procedures": 1, "medications": 18, "diagnoses": 9},
         **{"prior_outpatient_visits": 0, "prior_emergency_visits": 1, "prior_inpatient_stays": 2},
         **{"diagnosis_1": "428.0", "diagnosis_2": "250.02", "diagnosis_3": "584.9"},
-        **{"a1c": ">8", "metformin": "No", "insulin": "Up"},
+        **{"a1c": ">8", "glucose": None, **dict.fromkeys(ANTIDIABETICS, "No"), "insulin": "Up"},
         **{"drug_change": True, "diabetes_drug": True},
     }
     columns = (*COMMON, *_FIELDS, *COMPUTED, LABEL)

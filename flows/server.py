@@ -85,8 +85,8 @@ def _wait(address: str, process: subprocess.Popen[bytes]) -> None:
         except urllib.error.URLError:
             time.sleep(_POLL_S)
     raise ServerError(
-        f"Prefect's embedded server did not answer within {limit_s} s; the machine may be too busy: "
-        "raise server.ephemeral.startup_timeout_seconds in prefect.toml"
+        f"Prefect's embedded server did not answer within {limit_s} s; the machine may be too "
+        "busy: raise server.ephemeral.startup_timeout_seconds in prefect.toml"
     )
 
 

@@ -25,11 +25,12 @@ import torch
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from medpipe import config, learner
-from medpipe.batches import Rows
-from medpipe.checkpoints import Checkpoints
+from medpipe import config
 from medpipe.evaluation import measures
 from medpipe.evaluation.baseline import boosted
+from medpipe.learning import learner
+from medpipe.learning.batches import Rows
+from medpipe.learning.checkpoints import Checkpoints
 from medpipe.workloads import get
 
 WORKLOAD = get("icu_mortality")

@@ -131,7 +131,9 @@ def steps(run: Finished) -> list[tuple[str, float]]:
     after = ["promote", *(["package"] if run.outcome["bento"] else []), "push", "page"]
     marks = [at for at, line in run.lines if "Beginning flow run" in line or _TASK_ENDS in line]
     took = [end - start for start, end in zip([0.0, *marks], [*marks, run.wall_s], strict=True)]
-    return list(zip(["start", *stages.NAMES, *after, "end"], took, strict=True))
+    # Where DVC has nothing to do after ingest it is asked once, before promote, and says nothing.
+    asked = [name for name in stages.NAMES if any(f"'{name}@" in line for _, line in run.lines)]
+    return list(zip(["start", *asked, *after, "end"], took, strict=True))
 
 
 def project(root: Path, *, epochs: int) -> Path:
@@ -226,7 +228,7 @@ def fitted(workload: Any, params: config.Params, state: dict[str, Any], sides: A
     import torch
     from torch.nn import functional, utils
 
-    from medpipe import batches, hardware, optimisers
+    from medpipe.learning import batches, hardware, optimisers
     from medpipe.objectives.binary import OBJECTIVE
 
     chosen = params.train

@@ -21,10 +21,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from medpipe import hardware, learner, objectives
-from medpipe.batches import Rows
-from medpipe.checkpoints import Checkpoints
+from medpipe import objectives
 from medpipe.config import TrainParams
+from medpipe.learning import hardware, learner
+from medpipe.learning.batches import Rows
+from medpipe.learning.checkpoints import Checkpoints
 from medpipe.nn import ImageModel, build
 from medpipe.nn.augment import RadiographAugment
 from medpipe.nn.params import AugmentParams

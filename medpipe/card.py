@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from medpipe import certificate, draft, files, keys, record
+from medpipe import certificate, draft, files, keys
 from medpipe.errors import CertificateError
 from medpipe.paths import Layout
+from medpipe.records import record
 from medpipe.workload import COMMON, Column, Workload
 
 _HEAD = (

@@ -15,7 +15,16 @@ from pathlib import Path
 from medpipe import __version__, config
 from medpipe.paths import Layout
 
-_PACKAGES = ("torch", "lightning", "monai", "onnx", "onnxruntime", "numpy", "pandas", "pydicom")
+_PACKAGES = (
+    "torch",
+    "lightning-fabric",
+    "monai",
+    "onnx",
+    "onnxruntime",
+    "numpy",
+    "pandas",
+    "pydicom",
+)
 """Whose release may change a number."""
 _GIT_TIMEOUT_S = 30.0
 

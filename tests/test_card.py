@@ -5,8 +5,9 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from medpipe import card, cli, record, workloads
+from medpipe import card, cli, workloads
 from medpipe.paths import Layout
+from medpipe.records import record
 
 NAMES = workloads.names()
 

@@ -14,7 +14,7 @@ HEAVY = {
     "mlflow",
     "optuna",
     "prefect",
-    "lightning",
+    "lightning_fabric",
     "pandas",
     "great_expectations",
     "bentoml",

@@ -15,7 +15,7 @@ from medpipe.package import package, requirements
 from medpipe.paths import Layout
 
 WORKLOAD = "chest_xray"
-ABSENT = ("torch", "lightning", "mlflow", "prefect", "dvc", "great_expectations", "monai")
+ABSENT = ("torch", "lightning_fabric", "mlflow", "prefect", "dvc", "great_expectations", "monai")
 SEED = bytes(range(32))
 IMPORT_ALL = """
 import importlib, sys

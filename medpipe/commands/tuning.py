@@ -61,7 +61,7 @@ def tune(
 
     if logging.getLogger("medpipe").level == logging.INFO:
         # A line for each trial is news, one for each of its epochs is not.
-        logging.getLogger("medpipe.learner").setLevel(logging.WARNING)
+        logging.getLogger("medpipe.learning.learner").setLevel(logging.WARNING)
     opened = open_workload(workload, root)
     parts = (opened.workload, opened.params, opened.layout)
     if is_worker:

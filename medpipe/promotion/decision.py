@@ -278,7 +278,7 @@ def _log_verdict(
     """The verdict, its reasons and, where there is one, the certificate: to run and version."""
     tags = {
         "medpipe.verdict": "allowed" if outcome["allowed"] else "refused",
-        "medpipe.reasons": "; ".join(outcome["reasons"]) or "none",
+        "medpipe.explanation.reasons": "; ".join(outcome["reasons"]) or "none",
         "medpipe.approver": approver,
     }
     tracking.tag_version(layout, version, tags)

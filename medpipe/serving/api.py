@@ -22,8 +22,9 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from medpipe import __version__, record
+from medpipe import __version__
 from medpipe.errors import CertificateError, MedpipeError, OverloadedError, RequestError
+from medpipe.records import record
 from medpipe.serving import intake
 from medpipe.serving.batching import Places
 from medpipe.serving.catalogue import Catalogue

@@ -19,8 +19,8 @@ from uuid import uuid4
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from medpipe import record
 from medpipe.errors import Fault, RequestError, UnreadableError
+from medpipe.records import record
 from medpipe.serving.batching import Batcher
 from medpipe.serving.release import Release, Settings
 from medpipe.workload import Row

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from medpipe.encounter import ADMISSION_SOURCES, ADMISSION_TYPES, DISPOSITIONS
 from medpipe.errors import SourceError
+from medpipe.records.encounter import ADMISSION_SOURCES, ADMISSION_TYPES, DISPOSITIONS
 from medpipe.sources.listing import found
 from medpipe.sources.records import Records
 from medpipe.workload import Column

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from medpipe.errors import SourceError, UnreadableError
-from medpipe.physiology import VARIABLES
+from medpipe.records.physiology import VARIABLES
 from medpipe.sources.listing import below, fingerprint, found
 from medpipe.workload import Item, Source
 

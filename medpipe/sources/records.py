@@ -60,7 +60,8 @@ class Records(Source):
     Parameters
     ----------
     options : `RecordOptions` as a mapping
-    columns : those that a record may state (`medpipe.record.asked`); series are not for this layout
+    columns : those that a record may state (`medpipe.records.record.asked`); series are not for
+        this layout
     label : its declared set is what a cell may hold
     further : more labels, where one example has several
     member : name of the CSV file inside, where `path` is a zip archive

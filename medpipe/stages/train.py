@@ -11,10 +11,11 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import nn
 
-from medpipe import checkpoints, files, learner, lineage, objectives, tracking, training
-from medpipe.checkpoints import Checkpoints
+from medpipe import files, lineage, objectives, tracking
 from medpipe.config import Params, effective, flat
-from medpipe.learner import Epoch, Fitted
+from medpipe.learning import checkpoints, learner, training
+from medpipe.learning.checkpoints import Checkpoints
+from medpipe.learning.learner import Epoch, Fitted
 from medpipe.objectives.objective import Objective
 from medpipe.paths import Layout
 from medpipe.tables.ready import Ready

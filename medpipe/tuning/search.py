@@ -15,9 +15,10 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from medpipe import config, files, hardware, tracking
+from medpipe import config, files, tracking
 from medpipe.config import Params
 from medpipe.errors import MedpipeError, MissingStageError
+from medpipe.learning import hardware
 from medpipe.paths import Layout
 from medpipe.tuning import found, space, studies
 from medpipe.tuning.trial import Setting, attempt, one_device

@@ -9,11 +9,12 @@ from typing import Any
 
 import optuna
 
-from medpipe import checkpoints, learner, lineage, objectives, tracking, training
-from medpipe.checkpoints import Checkpoints
+from medpipe import lineage, objectives, tracking
 from medpipe.config import Params, flat
 from medpipe.errors import DataError, ParamsError
-from medpipe.learner import Epoch
+from medpipe.learning import checkpoints, learner, training
+from medpipe.learning.checkpoints import Checkpoints
+from medpipe.learning.learner import Epoch
 from medpipe.objectives.objective import Objective
 from medpipe.paths import Layout
 from medpipe.tables.ready import Ready

@@ -27,11 +27,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from medpipe import hourly, reasons, record
-from medpipe.blocks import Blocks
 from medpipe.errors import DataError, ParamsError
+from medpipe.explanation import reasons
+from medpipe.explanation.blocks import Blocks
 from medpipe.nn.params import SeriesModel
-from medpipe.physiology import HOURS, ROUTINE, VARIABLES
+from medpipe.records import hourly, record
+from medpipe.records.physiology import HOURS, ROUTINE, VARIABLES
 from medpipe.workload import (
     COMMON,
     Column,

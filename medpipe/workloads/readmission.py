@@ -28,8 +28,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from medpipe import reasons, record
-from medpipe.encounter import (
+from medpipe.errors import DataError, ParamsError, UnreadableError
+from medpipe.explanation import reasons
+from medpipe.io import icd9
+from medpipe.nn.params import HideParams, TableModel
+from medpipe.records import record
+from medpipe.records.encounter import (
     ADMISSION_SOURCES,
     ADMISSION_TYPES,
     ANTIDIABETICS,
@@ -37,9 +41,6 @@ from medpipe.encounter import (
     PAYERS,
     words,
 )
-from medpipe.errors import DataError, ParamsError, UnreadableError
-from medpipe.io import icd9
-from medpipe.nn.params import HideParams, TableModel
 from medpipe.workload import (
     COMMON,
     Column,

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from medpipe import config, hourly, stages
+from medpipe import config, stages
+from medpipe.records import hourly
 from medpipe.workloads import get
 
 pytestmark = pytest.mark.real

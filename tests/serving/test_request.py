@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medpipe import config, record, workloads
+from medpipe import config, workloads
 from medpipe.errors import UnreadableError
+from medpipe.records import record
 from medpipe.tables.raw import Raw
 
 PATIENTS = {"file": 6, "record": 100}

@@ -10,7 +10,16 @@ from starlette.testclient import TestClient
 
 from service.service import MedpipeService
 
-HEAVY = ["torch", "mlflow", "pandas", "prefect", "dvc", "great_expectations", "lightning", "monai"]
+HEAVY = [
+    "torch",
+    "mlflow",
+    "pandas",
+    "prefect",
+    "dvc",
+    "great_expectations",
+    "lightning_fabric",
+    "monai",
+]
 
 
 @pytest.fixture

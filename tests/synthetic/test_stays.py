@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from medpipe.physiology import VARIABLES
+from medpipe.records.physiology import VARIABLES
 from medpipe.synthetic import stays
 from medpipe.workloads.icu_mortality import CLASSES, WORKLOAD
 

@@ -204,7 +204,7 @@ def test_expectations_hold_for_what_is_read_and_fail_for_a_strip(films: list[byt
 
 
 def test_importing_the_workload_loads_nothing_of_the_training_side() -> None:
-    heavy = "{'torch', 'pandas', 'pyarrow', 'mlflow', 'lightning', 'monai', 'matplotlib'}"
+    heavy = "{'torch', 'pandas', 'pyarrow', 'mlflow', 'lightning_fabric', 'monai', 'matplotlib'}"
     code = f"import sys, medpipe.workloads.chest_xray; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

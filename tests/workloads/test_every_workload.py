@@ -12,9 +12,10 @@ import pytest
 import samples
 import torch
 
-from medpipe import config, record, workloads
+from medpipe import config, workloads
 from medpipe.artefact import graph
 from medpipe.objectives import get
+from medpipe.records import record
 from medpipe.serving.session import Session
 from medpipe.workload import COMMON, Picture
 

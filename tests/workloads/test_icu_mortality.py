@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medpipe import record
 from medpipe.errors import DataError, ParamsError, UnreadableError
-from medpipe.physiology import ROUTINE, VARIABLES
+from medpipe.records import record
+from medpipe.records.physiology import ROUTINE, VARIABLES
 from medpipe.workloads.icu_mortality import _MAP, _PLACES, SERIES, WORKLOAD, Encode
 
 NAMES = [column.name for column in SERIES]

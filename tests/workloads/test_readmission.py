@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medpipe import record
 from medpipe.errors import DataError, ParamsError, UnreadableError
+from medpipe.records import record
 from medpipe.workloads.readmission import _CODED, _FIELDS, _NUMBERS, WORKLOAD, Encode
 
 NUMBERS = [column.name for column in _NUMBERS]

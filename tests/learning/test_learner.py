@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from medpipe import learner
-from medpipe.batches import Rows
-from medpipe.checkpoints import Checkpoints
 from medpipe.config import TrainParams
 from medpipe.errors import DataError, ParamsError
-from medpipe.learner import Epoch, Fitted
+from medpipe.learning import learner
+from medpipe.learning.batches import Rows
+from medpipe.learning.checkpoints import Checkpoints
+from medpipe.learning.learner import Epoch, Fitted
 from medpipe.nn import ImageModel, build
 from medpipe.nn.augment import RadiographAugment
 from medpipe.nn.params import AugmentParams
@@ -70,7 +70,7 @@ def fitted(folder: Path, *, stop_after: int = 0, **params: Any) -> Fitted:
     return learner.fit(
         network(), get("binary"), train=rows(40, 1), val=rows(24, 2), params=settings,
         checkpoints=Checkpoints(folder), augment=RadiographAugment(AugmentParams()),
-        on_epoch=watch,
+        on_epoch=watch, save_every_s=0.0,
     )  # fmt: skip
 
 
@@ -169,7 +169,7 @@ def test_each_epoch_is_one_line_with_its_figures(
 ) -> None:
     caplog.set_level(logging.INFO)
     fitted(tmp_path)
-    lines = [r.message for r in caplog.records if r.name == "medpipe.learner"]
+    lines = [r.message for r in caplog.records if r.name == "medpipe.learning.learner"]
     assert len(lines) == 3
     assert lines[2].startswith("epoch 3/3: loss ")
     assert "val auroc" in lines[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from medpipe.checkpoints import Checkpoints, opened
+from medpipe.learning.checkpoints import Checkpoints, opened
 
 
 def names(states: Checkpoints) -> list[str]:

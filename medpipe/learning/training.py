@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from medpipe import __version__, files
-from medpipe.batches import Rows
 from medpipe.config import Params, effective
 from medpipe.errors import DataError
-from medpipe.learner import Epoch
+from medpipe.learning.batches import Rows
+from medpipe.learning.learner import Epoch
 from medpipe.nn import pretrained
 from medpipe.objectives.objective import Objective
 from medpipe.tables.ready import Ready

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from medpipe import record
 from medpipe.errors import UnreadableError
+from medpipe.records import record
 from medpipe.workload import COMMON, Column
 
 

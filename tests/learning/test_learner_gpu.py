@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from medpipe import learner
-from medpipe.batches import Rows
-from medpipe.checkpoints import Checkpoints
 from medpipe.config import TrainParams
-from medpipe.learner import Epoch, Fitted
+from medpipe.learning import learner
+from medpipe.learning.batches import Rows
+from medpipe.learning.checkpoints import Checkpoints
+from medpipe.learning.learner import Epoch, Fitted
 from medpipe.nn import ImageModel, build
 from medpipe.nn.augment import RadiographAugment
 from medpipe.nn.params import AugmentParams

@@ -7,7 +7,7 @@ import torch
 
 from medpipe.config import TrainParams
 from medpipe.errors import ParamsError
-from medpipe.hardware import choose, has_fast_bf16
+from medpipe.learning.hardware import choose, has_fast_bf16
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 

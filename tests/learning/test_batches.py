@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from medpipe.batches import Rows, fetched, plan
 from medpipe.errors import DataError
+from medpipe.learning.batches import Rows, fetched, plan
 
 
 @pytest.mark.parametrize(("count", "size"), [(100, 32), (7, 32), (97, 10), (64, 64), (5, 1)])

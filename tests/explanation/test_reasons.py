@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from medpipe.reasons import bars, strongest
+from medpipe.explanation.reasons import bars, strongest
 from medpipe.workload import Reason
 
 SVG = "{http://www.w3.org/2000/svg}"

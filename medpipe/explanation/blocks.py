@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medpipe import heat_map, hourly
+from medpipe.explanation import heat_map
+from medpipe.records import hourly
 from medpipe.workload import Column, Picture, Reason, Row
 
 

@@ -20,9 +20,10 @@ import sys
 from pathlib import Path
 import numpy as np, torch
 from safetensors.torch import save_file
-from medpipe import learner, objectives
-from medpipe.batches import Rows
-from medpipe.checkpoints import Checkpoints
+from medpipe import objectives
+from medpipe.learning import learner
+from medpipe.learning.batches import Rows
+from medpipe.learning.checkpoints import Checkpoints
 from medpipe.config import TrainParams
 from medpipe.nn import ImageModel, build
 
@@ -42,7 +43,7 @@ params = TrainParams(
 )
 fitted = learner.fit(
     network, objectives.get("binary"), train=rows(64, 1), val=rows(23, 2), params=params,
-    checkpoints=Checkpoints(folder / "states"),
+    checkpoints=Checkpoints(folder / "states"), save_every_s=0.0,
 )
 if fitted.is_main:
     save_file(fitted.weights, folder / "weights.safetensors")

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
 from medpipe.config import TrainParams
-from medpipe.optimisers import optimiser, rate_factor
+from medpipe.learning.optimisers import optimiser, rate_factor
 
 KINDS = {
     "sgd": torch.optim.SGD, "momentum": torch.optim.SGD, "rmsprop": torch.optim.RMSprop,

@@ -1,0 +1,1 @@
+"""From the map that an artefact gives to reasons in words and a drawing."""

@@ -1,0 +1,1 @@
+"""Fits a network, on one processor or many, and goes on where a killed training stood."""

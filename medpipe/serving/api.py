@@ -1,20 +1,14 @@
 """The HTTP face of the service: an ASGI application that knows nothing of BentoML.
 
 Bodies are taken as files or bytes, never as arrays in JSON, which would cost more than the model.
-Logs hold one line per request with the answer's id, workload, version, status and time; no path,
-query, header, file name or value of a request is ever written down.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import logging
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from uuid import uuid4
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,25 +17,15 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from medpipe import __version__
-from medpipe.errors import CertificateError, MedpipeError, OverloadedError, RequestError
+from medpipe.errors import MedpipeError, RequestError
 from medpipe.records import record
-from medpipe.serving import intake
-from medpipe.serving.batching import Places
+from medpipe.serving import intake, refusal
+from medpipe.serving.batching import Place
 from medpipe.serving.catalogue import Catalogue
+from medpipe.serving.desk import Desk, new_id
 from medpipe.serving.predictor import Answer
-
-LOOK_S = 5.0
-"""Seconds between looks for a new champion."""
-
-PLACES = 256
-"""Requests under way at once; further ones are told to come back. Eight full batches by default."""
-
-HELD_BYTES = 1 << 30
-"""Of uploads under way, so that many large ones cannot exhaust the memory."""
-
-RETRY_S = 5
-
-_log = logging.getLogger(__name__)
+from medpipe.serving.refusal import Refusal
+from medpipe.serving.release import Release
 
 # The page loads nothing from anywhere and may talk to this service only.
 _PAGE_HEADERS = {
@@ -51,13 +35,6 @@ _PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-
-
-class Refusal(BaseModel):
-    """Why a request was not answered, and what to do."""
-
-    error: str
-    answer_id: str | None = Field(None, description="Name of this refusal in the service's log")
 
 
 class Offer(BaseModel):
@@ -130,7 +107,7 @@ def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
     catalogue : called once when the server starts, so that making the application reads nothing
     page : file with the HTML of ``/``; it may load nothing from another host
     """
-    routes = _Routes(catalogue, page)
+    routes = _Routes(Desk(catalogue), page)
     api = FastAPI(
         title="medpipe",
         version=__version__,
@@ -167,30 +144,16 @@ def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
 
 
 class _Routes:
-    """The routes, and the catalogue that they share."""
+    """The routes of one desk."""
 
-    def __init__(self, make: Callable[[], Catalogue], page: Path) -> None:
-        self._make = make
+    def __init__(self, desk: Desk, page: Path) -> None:
+        self._desk = desk
         self._page = page
-        self._places = Places(PLACES, HELD_BYTES)
-        self._catalogue: Catalogue | None = None
 
     @contextlib.asynccontextmanager
     async def lifespan(self, api: FastAPI) -> AsyncIterator[None]:
-        self._catalogue = api.state.catalogue = self._make()
-        await asyncio.to_thread(self._catalogue.refresh)
-        looking = asyncio.create_task(_look(self._catalogue))
-        try:
+        async with self._desk.open() as api.state.catalogue:
             yield
-        finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
-
-    @property
-    def catalogue(self) -> Catalogue:
-        if self._catalogue is None:
-            raise CertificateError("the service is starting; try again in a second")
-        return self._catalogue
 
     async def answer(
         self,
@@ -202,40 +165,29 @@ class _Routes:
 
         ``GET`` on the same path says which, and what a record may hold.
         """
-        started = time.perf_counter()
-        answer_id = str(uuid4())
-        version = "-"
+        answer_id = new_id()
+
+        async def content(place: Place, release: Release) -> bytes:
+            return await intake.payload(
+                request,
+                place,
+                max_upload_mib=release.settings.serve.max_upload_mib,
+                kind=release.workload.payload,
+            )
+
         try:
-            with self._places.one() as place:
-                predictor = self.catalogue.predictor(workload)
-                settings = predictor.release.settings
-                version = f"{settings.workload} {settings.version}"
-                content = await intake.payload(
-                    request,
-                    place,
-                    max_upload_mib=settings.serve.max_upload_mib,
-                    kind=predictor.release.workload.payload,
-                )
-                answer = await predictor.answer(content, explain=explain, answer_id=answer_id)
-            response = Response(
-                answer.model_dump_json(exclude_unset=True), media_type="application/json"
+            answer = await self._desk.answer(
+                workload, content, answer_id=answer_id, explain=explain
             )
         except MedpipeError as error:
-            response = _refusal(error, answer_id=answer_id)
-        _log.info(
-            "answer %s: %s, status %d, %.1f ms",
-            answer_id,
-            version,
-            response.status_code,
-            (time.perf_counter() - started) * 1000,
-        )
-        return response
+            return refusal.response(error, answer_id=answer_id)
+        return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
 
     async def offers(self) -> list[Offer]:
-        return [self._offer(name) for name in sorted(self.catalogue.predictors)]
+        return [self._offer(name) for name in sorted(self._desk.catalogue.predictors)]
 
     def _offer(self, name: str) -> Offer:
-        release = self.catalogue.predictors[name].release
+        release = self._desk.catalogue.predictors[name].release
         return Offer(
             name=name,
             title=release.workload.title,
@@ -243,11 +195,11 @@ class _Routes:
             not_for=release.workload.not_for,
             model_version=str(release.settings.version),
             certificate_sha256=release.certificate_sha256,
-            problem=self.catalogue.problems.get(name),
+            problem=self._desk.catalogue.problems.get(name),
         )
 
     async def papers(self, workload: str) -> Papers:
-        release = self.catalogue.predictor(workload).release
+        release = self._desk.catalogue.predictor(workload).release
         asked = record.asked(release.workload) if release.workload.payload == "record" else ()
         return Papers(
             payload=release.workload.payload,
@@ -259,39 +211,21 @@ class _Routes:
             card=release.card,
             certificate=release.certificate,
             certificate_sha256=release.certificate_sha256,
-            problem=self.catalogue.problems.get(workload),
+            problem=self._desk.catalogue.problems.get(workload),
         )
 
     async def front(self) -> FileResponse:
         return FileResponse(self._page, media_type="text/html", headers=_PAGE_HEADERS)
 
     async def absent(self) -> Response:
-        return _refusal(RequestError("there is nothing here; see /v1/openapi.json", status=404))
-
-
-async def _look(catalogue: Catalogue) -> None:
-    while True:
-        await asyncio.sleep(LOOK_S)
-        await asyncio.to_thread(catalogue.refresh)
-
-
-def _refusal(error: MedpipeError, *, answer_id: str | None = None) -> JSONResponse:
-    status, headers = 500, {}
-    if isinstance(error, RequestError):
-        status = error.status
-        if status == 413:
-            headers = {"Connection": "close"}  # the rest of the upload is not waited for
-    elif isinstance(error, OverloadedError):
-        status, headers = 503, {"Retry-After": str(error.retry_after_s)}
-    elif isinstance(error, CertificateError):
-        status, headers = 503, {"Retry-After": str(RETRY_S)}
-    content = Refusal(error=str(error), answer_id=answer_id).model_dump(exclude_none=True)
-    return JSONResponse(content, status_code=status, headers=headers)
+        return refusal.response(
+            RequestError("there is nothing here; see /v1/openapi.json", status=404)
+        )
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
     assert isinstance(error, MedpipeError)
-    return _refusal(error)
+    return refusal.response(error)
 
 
 async def _refuse_http(_: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ import pytest
 from brightness_release import TRUSTED, png
 from fastapi.testclient import TestClient
 
-from medpipe.serving import api
+from medpipe.serving import api, desk
 from medpipe.serving.catalogue import Catalogue
 
 PAGE = "service/page.html"
@@ -102,7 +102,7 @@ def test_a_forged_model_is_answered_with_503_and_the_reason(client, releases):
 
 
 def test_an_overloaded_service_says_when_to_come_back(releases, monkeypatch, pytestconfig):
-    monkeypatch.setattr(api, "PLACES", 0)
+    monkeypatch.setattr(desk, "PLACES", 0)
     made = api.create(
         lambda: Catalogue(releases, trusted=lambda _: TRUSTED), page=pytestconfig.rootpath / PAGE
     )
@@ -145,7 +145,7 @@ def test_the_log_holds_one_line_per_answer_and_no_name(client, caplog):
         refused = post(client, b"Doe", workload="DOE")
     first, second = [record.getMessage() for record in caplog.records]
     assert re.fullmatch(
-        rf"answer {answered.json()['answer_id']}: brightness 3, status 200, \d+\.\d ms", first
+        rf"answer {answered.json()['answer_id']}: brightness 3, answered, \d+\.\d ms", first
     )
     assert refused.json()["answer_id"] in second
     assert "doe" not in caplog.text.lower()

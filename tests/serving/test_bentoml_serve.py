@@ -109,7 +109,7 @@ def test_the_process_s_log_tells_answers_and_no_person(served, radiograph):
     httpx.get(f"{address}/v1/{person.PatientID}")
     time.sleep(0.3)
     text = log.read_text()
-    assert f"answer {answer['answer_id']}: chest_xray 3, status 200" in text
+    assert f"answer {answer['answer_id']}: chest_xray 3, answered" in text
     assert str(person.PatientID) not in text
     assert not any(part in text for part in str(person.PatientName).split("^") if len(part) > 2)
 

@@ -1,0 +1,37 @@
+"""How the service says no: status, headers and body of each error of ours."""
+
+from __future__ import annotations
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from medpipe.errors import CertificateError, MedpipeError, OverloadedError, RequestError
+
+RETRY_S = 5
+"""After which a service without a valid certificate may be asked again."""
+
+
+class Refusal(BaseModel):
+    """Why a request was not answered, and what to do."""
+
+    error: str
+    answer_id: str | None = Field(None, description="Name of this refusal in the service's log")
+
+
+def status(error: MedpipeError) -> tuple[int, dict[str, str]]:
+    """HTTP status and headers of `error`; 500 for what a client can do nothing about."""
+    if isinstance(error, RequestError):
+        # The rest of an upload that is too long is not waited for.
+        return error.status, {"Connection": "close"} if error.status == 413 else {}
+    if isinstance(error, OverloadedError):
+        return 503, {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, CertificateError):
+        return 503, {"Retry-After": str(RETRY_S)}
+    return 500, {}
+
+
+def response(error: MedpipeError, *, answer_id: str | None = None) -> JSONResponse:
+    """`error` as JSON."""
+    code, headers = status(error)
+    content = Refusal(error=str(error), answer_id=answer_id).model_dump(exclude_none=True)
+    return JSONResponse(content, status_code=code, headers=headers)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ Trusted = Sequence[bytes]
 """Public keys whose signature counts, 32 bytes each."""
 COVERED = ("model.onnx", "state.json", "settings.json", "card.json")
 """Files of a release whose digests its certificate holds."""
-KIND = "medpipe release certificate 1"
+KIND = "medpipe release certificate 2"
 FACTS = frozenset(
     {
         "workload",
@@ -43,10 +44,16 @@ FACTS = frozenset(
         "policy",
         "approver",
         "issued",
+        "expires",
         "digests",
+        "code",
     }
 )
-"""What every certificate states; digests of receipt, report and policy stand for their contents."""
+"""What every certificate states; digests of receipt, report and policy stand for their contents.
+
+``expires`` is a time in ISO 8601, or null. ``code`` maps each file of ours that reads and encodes
+an example, relative to where medpipe is installed, to its SHA-256.
+"""
 
 
 def issue(facts: Mapping[str, Any], key: Ed25519PrivateKey) -> dict[str, Any]:
@@ -84,6 +91,50 @@ def verify(certificate: Mapping[str, Any], folder: Path, trusted: Trusted) -> No
     _complete({name: value for name, value in certificate.items() if name not in _ENVELOPE})
     for name, expected in certificate["digests"].items():
         _fits(folder / name, expected)
+
+
+def verify_code(certificate: Mapping[str, Any], source: Path) -> None:
+    """Nothing, when the code that reads and encodes examples is that which the gate judged.
+
+    Parameters
+    ----------
+    source : the folder that ``medpipe/`` lies in
+
+    Raises
+    ------
+    CertificateError : a file is missing or has changed; the message names it
+    """
+    for name, expected in _mapping(certificate, "code").items():
+        path = source / name
+        if not path.is_file() or files.sha256(path) != expected:
+            raise CertificateError(
+                f"{name} is not the code that version {certificate.get('version')} was measured "
+                f"with; run `medpipe run {certificate.get('workload')}`, so that the gate judges "
+                "the model with this code"
+            )
+
+
+def verify_time(certificate: Mapping[str, Any], now: datetime) -> None:
+    """Nothing, until `certificate` expires.
+
+    Raises
+    ------
+    CertificateError : it has expired, or its field ``expires`` is no time
+    """
+    expires = certificate.get("expires")
+    if expires is None:
+        return
+    try:
+        is_over = now >= datetime.fromisoformat(expires)
+    except (TypeError, ValueError):
+        raise CertificateError(
+            f"the certificate's field expires is {expires!r}, not a time with its zone, or null"
+        ) from None
+    if is_over:
+        raise CertificateError(
+            f"the certificate of version {certificate.get('version')} expired on {expires}; let "
+            f"the gate judge the model anew with `medpipe promote {certificate.get('workload')}`"
+        )
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -172,6 +223,13 @@ def _complete(facts: Mapping[str, Any]) -> None:
             raise CertificateError(
                 f"the certificate {relation} {what} {odd[0]}; make a new one with `medpipe promote`"
             )
+
+
+def _mapping(certificate: Mapping[str, Any], field: str) -> dict[str, Any]:
+    value = certificate.get(field)
+    if not isinstance(value, dict):
+        raise CertificateError(f"the certificate's field {field} is no mapping")
+    return value
 
 
 def _fits(path: Path, expected: str) -> None:

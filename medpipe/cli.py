@@ -32,6 +32,7 @@ COMMANDS = {
     "promote": ("release", "Let the gate decide on the newest model, and release it if allowed."),
     "rollback": ("release", "Take the champion back and put the previous one in its place."),
     "status": ("release", "Which model is champion, and whether registry and release agree."),
+    "certificate": ("release", "What the gate signed: show it, or check that it still fits."),
     "package": ("release", "Build the bento that serves the champion."),
 }
 """Name → (module of `medpipe.commands`, one line of help)."""

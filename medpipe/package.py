@@ -13,16 +13,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from medpipe import certificate, config, files, keys, reach, telemetry, workloads
 from medpipe.errors import MedpipeError
-from medpipe.paths import Layout
+from medpipe.paths import SOURCE, Layout
 
 SERVICE = "service.service:MedpipeService"
-_SOURCE = Path(__file__).resolve().parents[1]
 _RELEASES = "releases"
 _MIB = 1 << 20
 _BUILD_TIMEOUT_S = 600
@@ -38,12 +38,15 @@ def package(workload: str, layout: Layout) -> dict[str, Any]:
 
     Raises
     ------
-    CertificateError : there is no release, or its certificate does not fit
+    CertificateError : there is no release, or its certificate does not fit it, or the code here, or
+        has expired
     MedpipeError : BentoML refuses
     StorageError : the disk is full or may not be written
     """
     signed = certificate.read(layout.champion)
     certificate.verify(signed, layout.champion, keys.trusted(layout.home))
+    certificate.verify_code(signed, SOURCE)
+    certificate.verify_time(signed, datetime.now(UTC))
     store = layout.home.bentos.resolve()
     with (
         files.explained(layout.home.bentos),
@@ -103,7 +106,7 @@ def _code(workload: str) -> Iterator[tuple[Path, Path]]:
         f"medpipe.workloads.{workload}",
         f"medpipe.objectives.{objective}",  # found by its name, which no import shows
     ]
-    found = set(reach.modules(roots, _SOURCE, forbidden).values())
+    found = set(reach.modules(roots, SOURCE, forbidden).values())
     beside = {
         path
         for folder in {module.parent for module in found}
@@ -111,7 +114,7 @@ def _code(workload: str) -> Iterator[tuple[Path, Path]]:
         if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
     for path in sorted(found | beside):
-        yield path, path.relative_to(_SOURCE)
+        yield path, path.relative_to(SOURCE)
 
 
 def _bentofile(workload: str, signed: dict[str, Any]) -> dict[str, Any]:

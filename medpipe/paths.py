@@ -16,6 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+SOURCE = Path(__file__).resolve().parents[1]
+"""The folder that ``medpipe/`` and ``service/`` lie in: a checkout, a bento, or site-packages."""
+
 
 @dataclass(frozen=True)
 class Home:

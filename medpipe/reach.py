@@ -39,6 +39,20 @@ def modules(roots: list[str], source: Path, forbidden: frozenset[str]) -> dict[s
     return found
 
 
+def loaded(root: str, source: Path) -> dict[str, Path]:
+    """Every module of ours that importing `root` loads, with its file below `source`."""
+    found: dict[str, Path] = {}
+    pending = [root]
+    while pending:
+        name = pending.pop()
+        path = _file(name, source)
+        if name.partition(".")[0] not in _OURS or name in found or path is None:
+            continue
+        found[name] = path
+        pending += [*_imports(path, source, at_import_only=True), name.rpartition(".")[0]]
+    return found
+
+
 def distributions(extra: str | None) -> list[str]:
     """Names of the distributions that medpipe requires: its core (None), or an extra's."""
     marker = None if extra is None else f"extra == '{extra}'"

@@ -200,6 +200,9 @@ class GateParams(Section):
     latency_p95_ms: Positive = 500.0
     clean_receipt: bool = True
     validated: bool = True
+    valid_days: int | None = Field(
+        365, ge=1, description="after which the service wants a new certificate; null: never"
+    )
 
 
 class ServeParams(Section):

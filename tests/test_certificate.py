@@ -1,6 +1,7 @@
 """Certificates: what they cover cannot be changed unnoticed."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,6 +31,8 @@ def facts(folder):
         "policy": "p",
         "approver": "Dr. Ä",
         "issued": "2026-01-01T00:00:00+00:00",
+        "expires": "2027-01-01T00:00:00+00:00",
+        "code": {"medpipe/reader.py": "e"},
         "digests": {name: files.sha256(folder / name) for name in certificate.COVERED},
     }
 
@@ -89,7 +92,7 @@ def test_any_flipped_bit_of_a_covered_file_is_noticed_and_the_file_is_named(rele
 def test_any_changed_field_is_noticed(release):
     signed = certificate.read(release)
     paths = list(leaves(signed))
-    assert len(paths) == 23  # 10 single facts, 3 + 3 nested, 4 digests, kind, key, signature
+    assert len(paths) == 25  # 11 single facts, 3 + 3 nested, code, 4 digests, kind, key, signature
     for path in paths:
         with pytest.raises(CertificateError):
             certificate.verify(with_change(signed, path), release, TRUSTED)
@@ -160,3 +163,36 @@ def test_a_broken_certificate_says_so(release, content):
 def test_a_release_without_a_certificate_says_what_makes_one(tmp_path):
     with pytest.raises(CertificateError, match="medpipe promote"):
         certificate.read(tmp_path)
+
+
+def test_a_certificate_holds_until_the_second_in_which_it_expires(release):
+    signed = certificate.read(release)
+    certificate.verify_time(signed, datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC))
+    with pytest.raises(CertificateError, match="version 3 expired on 2027-01-01"):
+        certificate.verify_time(signed, datetime(2027, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("expires", ["soon", 5, "2027-01-01T00:00:00"])
+def test_an_expiry_that_is_no_time_with_its_zone_is_refused(release, expires):
+    signed = {**certificate.read(release), "expires": expires}
+    with pytest.raises(CertificateError, match="not a time with its zone"):
+        certificate.verify_time(signed, datetime(2026, 6, 1, tzinfo=UTC))
+
+
+def test_a_certificate_without_expiry_never_expires(release):
+    signed = {**certificate.read(release), "expires": None}
+    certificate.verify_time(signed, datetime(2999, 1, 1, tzinfo=UTC))
+
+
+def test_changed_code_is_named(tmp_path):
+    path = tmp_path / "medpipe" / "reader.py"
+    path.parent.mkdir()
+    path.write_text("read = 1\n")
+    signed = {"workload": "w", "version": "3", "code": {"medpipe/reader.py": files.sha256(path)}}
+    certificate.verify_code(signed, tmp_path)
+    path.write_text("read = 2\n")
+    with pytest.raises(CertificateError, match=r"medpipe/reader\.py .*medpipe run w"):
+        certificate.verify_code(signed, tmp_path)
+    path.unlink()
+    with pytest.raises(CertificateError, match=r"medpipe/reader\.py"):
+        certificate.verify_code(signed, tmp_path)

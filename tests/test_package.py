@@ -36,7 +36,7 @@ def promoted(layout):
     layout.champion.mkdir(parents=True)
     for name in certificate.COVERED:
         (layout.champion / name).write_text("{}")
-    facts = {name: "" for name in certificate.FACTS}
+    facts = {name: "" for name in certificate.FACTS} | {"expires": None, "code": {}}
     facts["version"] = "3"
     facts["digests"] = {n: files.sha256(layout.champion / n) for n in certificate.COVERED}
     key = Ed25519PrivateKey.from_private_bytes(SEED)

@@ -1,15 +1,18 @@
-"""``medpipe promote``, ``rollback``, ``status`` and ``package``."""
+"""``medpipe promote``, ``rollback``, ``status``, ``certificate`` and ``package``."""
 
 from __future__ import annotations
 
 import getpass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from medpipe import promotion
+from medpipe import certificate as signing
+from medpipe import keys, promotion
 from medpipe.commands import show
 from medpipe.package import package as build
+from medpipe.paths import SOURCE
 from medpipe.project import open_workload
 
 
@@ -64,6 +67,56 @@ def status(root: Path, workload: str) -> None:
     """Say which model of WORKLOAD is champion, and whether registry, record and release agree."""
     opened = open_workload(workload, root)
     show(promotion.status(opened.workload, opened.layout))
+
+
+@click.group()
+def certificate() -> None:
+    """What the gate signed: show it, or hold it against the files, the code and the clock."""
+
+
+_RELEASE = click.option(
+    "--release",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A release folder, such as releases/WORKLOAD of a bento.  [default: the champion's]",
+)
+
+
+@certificate.command("show")
+@click.argument("workload")
+@_RELEASE
+@click.pass_obj
+def certificate_show(root: Path, workload: str, folder: Path | None) -> None:
+    """Print the certificate of WORKLOAD's champion as it was signed.
+
+    \b
+    Example
+      medpipe certificate show chest_xray
+    """
+    show(signing.read(folder or open_workload(workload, root).layout.champion))
+
+
+@certificate.command("verify")
+@click.argument("workload")
+@_RELEASE
+@click.pass_obj
+def certificate_verify(root: Path, workload: str, folder: Path | None) -> None:
+    """Check signature, files, code and expiry, as the service does before it answers.
+
+    Exits with status 1 and the reason where something does not fit.
+
+    \b
+    Example
+      medpipe certificate verify chest_xray
+    """
+    layout = open_workload(workload, root).layout
+    place = folder or layout.champion
+    signed = signing.read(place)
+    signing.verify(signed, place, keys.trusted(layout.home))
+    signing.verify_code(signed, SOURCE)
+    signing.verify_time(signed, datetime.now(UTC))
+    facts = ("workload", "version", "approver", "issued", "expires")
+    show({"fits": True, **{name: signed[name] for name in facts}, "sha256": signing.digest(signed)})
 
 
 @click.command()

@@ -1,25 +1,25 @@
 """The model that wants to be served: what evaluate and export left, checked to belong together.
 
 Its content digest stands for all that the service would do with it: the artefact's bytes, the
-encoding's state, temperature, threshold and limits. The same content is the same version, however
-often and by whichever road it is promoted; another threshold is another version.
+encoding's state and code, temperature, threshold and limits. The same content is the same version,
+however often and by whichever road it is promoted; another threshold is another version.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from medpipe import certificate, config, files
+from medpipe import certificate, config, files, reach
 from medpipe.errors import MissingStageError
 from medpipe.gate import Verdict
-from medpipe.paths import Layout
+from medpipe.paths import SOURCE, Layout
+from medpipe.sections import GateParams
 from medpipe.workload import Workload
 
 _NEEDED = (
@@ -46,6 +46,7 @@ class Candidate:
     Parameters
     ----------
     settings : settings.json without what the registry adds (version)
+    code : file of ours that reads and encodes an example, below `SOURCE` → SHA-256
     content : see the module
     """
 
@@ -55,6 +56,7 @@ class Candidate:
     model: Path
     state: Path
     settings: dict[str, Any]
+    code: dict[str, str]
     content: str
 
     @property
@@ -82,11 +84,12 @@ def read(workload: Workload, params: config.Params, layout: Layout) -> Candidate
     model = _artefact(layout, report, evaluate)
     state = layout.onnx / "state.json"
     files.read_json(state, made_by=f"medpipe stage export {workload.name}")
-    settings = _settings(report, params)
+    settings, code = _settings(report, params), encoder(workload.name)
     parts = {
         "model": report["artefact_sha256"],
         "state": files.sha256(state),
         "settings": {name: value for name, value in settings.items() if name != "run_id"},
+        "code": code,
     }
     return Candidate(
         workload=workload,
@@ -95,8 +98,18 @@ def read(workload: Workload, params: config.Params, layout: Layout) -> Candidate
         model=model,
         state=state,
         settings=settings,
+        code=code,
         content=certificate.digest(parts),
     )
+
+
+def encoder(workload: str) -> dict[str, str]:
+    """Files of ours that importing `workload` loads, below `SOURCE`, with their SHA-256.
+
+    What it imports later serves training and sources, not answers.
+    """
+    found = reach.loaded(f"medpipe.workloads.{workload}", SOURCE).values()
+    return {path.relative_to(SOURCE).as_posix(): files.sha256(path) for path in sorted(found)}
 
 
 def write_release(
@@ -105,16 +118,17 @@ def write_release(
     *,
     version: str,
     verdict: Verdict,
-    policy: Mapping[str, Any],
+    policy: GateParams,
     approver: str,
     key: Ed25519PrivateKey,
+    now: datetime,
 ) -> dict[str, Any]:
-    """The release of `candidate` into the empty `folder`; gives its certificate."""
+    """The release of `candidate` into the empty `folder`; gives its certificate, issued `now`."""
     shutil.copyfile(candidate.model, folder / "model.onnx")
     shutil.copyfile(candidate.state, folder / "state.json")
     files.write_json(folder / "settings.json", {**candidate.settings, "version": version})
     files.write_json(folder / "card.json", _card(candidate, version))
-    report = candidate.report
+    report, days = candidate.report, policy.valid_days
     facts = {
         "workload": candidate.workload.name,
         "version": version,
@@ -125,10 +139,12 @@ def write_release(
         "report": candidate.report_sha256,
         "metrics": report["splits"]["test"]["metrics"],
         "checks": verdict.as_json()["checks"],
-        "policy": certificate.digest(policy),
+        "policy": certificate.digest(policy.model_dump(mode="json")),
         "approver": approver,
-        "issued": datetime.now(UTC).isoformat(timespec="seconds"),
+        "issued": now.isoformat(),
+        "expires": days and (now + timedelta(days=days)).isoformat(),
         "digests": {name: files.sha256(folder / name) for name in certificate.COVERED},
+        "code": candidate.code,
     }
     signed = certificate.issue(facts, key)
     certificate.write(signed, folder)

@@ -10,7 +10,7 @@ from medpipe import certificate, files, gate, keys, tracking
 from medpipe.config import Params
 from medpipe.errors import CertificateError, ParamsError, TrackingError
 from medpipe.gate import Check, Verdict
-from medpipe.paths import Layout
+from medpipe.paths import SOURCE, Layout
 from medpipe.promotion import candidate as candidates
 from medpipe.promotion import record
 from medpipe.promotion.candidate import Candidate
@@ -58,7 +58,9 @@ def promote(
             notes += settled(layout, ledger)
         held = ledger.record
         if held is not None and held.champion.content == candidate.content:
-            return _already(layout, held, notes)
+            done = _already(layout, held, notes)
+            if done is not None:
+                return done
         version = tracking.find(layout, _CONTENT, candidate.content)
         verdict, comparison = _judged(workload, params, layout, candidate, held, version, approver)
         outcome = {"comparison": comparison, "notes": notes, **verdict.as_json()}
@@ -114,7 +116,7 @@ def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) 
                 withdrawn=(*held.withdrawn, held.champion.version),
                 approver=approver,
                 reason=reason,
-                at=_now(),
+                at=_now().isoformat(),
             )
             record.commit(layout, after, keys.signing_key(layout.home))
             follow(layout, after, at_hand=folder)
@@ -132,7 +134,7 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         action, approver, reason, at, withdrawn, release (folder), certificate (digest), registry.
     """
     ledger = record.read(layout)
-    problems = [*ledger.problems, *misplaced(layout, ledger.record)]
+    problems = [*ledger.problems, *misplaced(layout, ledger.record), *_outdated(layout)]
     held = ledger.record
     facts: dict[str, Any] = {
         "workload": workload.name,
@@ -159,6 +161,24 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         "certificate": held.champion.certificate,
         "summary": f"version {version} is champion; {words}",
     }
+
+
+def _outdated(layout: Layout) -> list[str]:
+    """Why the service would not take the release although it is whole, in words."""
+    try:
+        signed = certificate.read(layout.champion)
+    except CertificateError:
+        return []  # told by `misplaced`, or nothing was promoted yet
+    found = []
+    try:
+        certificate.verify_code(signed, SOURCE)
+    except CertificateError as error:
+        found.append(str(error))
+    try:
+        certificate.verify_time(signed, _now())
+    except CertificateError as error:
+        found.append(str(error))
+    return found
 
 
 def _ledger(layout: Layout) -> Ledger:
@@ -238,9 +258,10 @@ def _signed(
         folder,
         version=version,
         verdict=verdict,
-        policy=params.gate.model_dump(mode="json"),
+        policy=params.gate,
         approver=approver,
         key=keys.signing_key(layout.home),
+        now=_now(),
     )
     champion = Held(version, certificate.digest(signed), candidate.content)
     keep(layout, champion, folder)
@@ -256,15 +277,22 @@ def _committed(layout: Layout, champion: Held, held: Record | None, approver: st
             sequence=held.sequence + 1 if held else 1,
             action="promote",
             champion=champion,
-            previous=held.champion if held else None,
+            previous=_previous(held, champion),
             withdrawn=tuple(version for version in withdrawn if version != champion.version),
             approver=approver,
             reason="the gate allowed it",
-            at=_now(),
+            at=_now().isoformat(),
         )
         record.commit(layout, after, keys.signing_key(layout.home))
         follow(layout, after, at_hand=folder)
     return after
+
+
+def _previous(held: Record | None, champion: Held) -> Held | None:
+    """What a rollback goes back to: never the champion itself under its expired certificate."""
+    if held is None:
+        return None
+    return held.previous if held.champion.version == champion.version else held.champion
 
 
 def _log_verdict(
@@ -295,16 +323,22 @@ def _log_verdict(
     )
 
 
-def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any]:
+def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] | None:
+    """The outcome where the champion is the candidate; None where its certificate has expired."""
     with fetched(layout, held.champion) as folder:
-        checks = certificate.read(folder)["checks"]
+        signed = certificate.read(folder)
+    try:
+        certificate.verify_time(signed, _now())
+    except CertificateError as error:
+        notes.append(str(error))
+        return None
     return {
         "workload": layout.workload,
         "version": held.champion.version,
         "allowed": True,
         "summary": "already champion; nothing changed",
         "reasons": [],
-        "checks": checks,
+        "checks": signed["checks"],
         "comparison": None,
         "champion": held.champion.version,
         "certificate": held.champion.certificate,
@@ -347,5 +381,5 @@ def _told(
     }
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

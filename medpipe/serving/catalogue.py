@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 from medpipe import certificate, config, keys
@@ -19,6 +20,11 @@ from medpipe.serving import release
 from medpipe.serving.predictor import Predictor
 
 _log = logging.getLogger(__name__)
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)
+
 
 Stamp = tuple[int, int, int]
 """Of a certificate: inode, size, time of change in ns. Equal stamps: nothing new."""
@@ -55,6 +61,7 @@ class Catalogue:
             if not is_known or folder.name in self.problems:
                 self._load(folder)
             self._stamps[folder.name] = stamp
+        self._expire()
         self._withdraw({folder.name for folder in folders})
 
     def predictor(self, name: str) -> Predictor:
@@ -104,6 +111,16 @@ class Catalogue:
         self.predictors = {**self.predictors, name: Predictor(loaded, decoders=self._decoders)}
         self.problems = {key: why for key, why in self.problems.items() if key != name}
         _log.info("%s: serving version %s", name, loaded.settings.version)
+
+    def _expire(self) -> None:
+        """Stop serving what the gate allowed for a time that is over."""
+        for name, predictor in self.predictors.items():
+            try:
+                certificate.verify_time(predictor.release.certificate, _clock())
+            except CertificateError as error:
+                _log.error("%s: withdrawn: %s", name, error)
+                self.predictors = {k: kept for k, kept in self.predictors.items() if k != name}
+                self.problems = {**self.problems, name: str(error)}
 
     def _withdraw(self, present: set[str]) -> None:
         """Stop serving what has been gone for two looks; for one look it may be being replaced."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from medpipe import certificate, objectives, workloads
 from medpipe.config import ServeParams
 from medpipe.errors import CertificateError, MissingStageError, ParamsError
 from medpipe.objectives.objective import Objective, Point
+from medpipe.paths import SOURCE
 from medpipe.serving.session import Session
 from medpipe.workload import State, Workload
 
@@ -69,10 +71,13 @@ def load(folder: Path, trusted: Sequence[bytes]) -> Release:
     Raises
     ------
     CertificateError : a file is missing or broken, the certificate is not signed by one of
-        `trusted` or names other contents, or the workload is another one, or not installed
+        `trusted` or names other contents or other code, or has expired, or the workload is another
+        one, or not installed
     """
     signed = certificate.read(folder)
     certificate.verify(signed, folder, trusted)
+    certificate.verify_code(signed, SOURCE)
+    certificate.verify_time(signed, datetime.now(UTC))
     settings = _settings(folder)
     workload = _workload(settings.workload, folder)
     objective = _objective(workload, folder)

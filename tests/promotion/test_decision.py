@@ -1,11 +1,13 @@
 """Promote, roll back and status, on a registry and a release folder that are real."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from medpipe import certificate, files, keys, tracking
 from medpipe.errors import CertificateError, MissingStageError, ParamsError, TrackingError
+from medpipe.promotion import candidate, decision
 
 GOOD, BETTER, NOISE = (4.0, 0.3), (4.0, 0.0), (0.0, 1.0)
 """Weights of level and noise: AUROC falls with the share of noise."""
@@ -248,3 +250,29 @@ def test_a_champion_that_raw_no_longer_covers_is_not_compared_on_other_patients(
     project.frame.assign(example=lambda each: "x" + each["example"]).to_parquet(rows)
     with pytest.raises(MissingStageError, match="60 of the 60 test examples"):
         project.promote()
+
+
+def test_an_expired_certificate_is_renewed_by_the_gate_for_the_same_version(project, monkeypatch):
+    project.train(*GOOD)
+    first = project.promote()
+    later = datetime.now(UTC) + timedelta(days=366)
+    monkeypatch.setattr(decision, "_now", lambda: later.replace(microsecond=0))
+    assert "expired on" in project.status()["problems"][0]
+    outcome = project.promote()
+    assert (outcome["allowed"], outcome["champion"]) == (True, "1")
+    assert outcome["certificate"] != first["certificate"]
+    status = project.status()
+    assert (status["fits"], status["previous"], status["sequence"]) == (True, None, 2)
+
+
+def test_code_that_was_not_measured_is_told_by_status(project, monkeypatch, tmp_path):
+    reader = tmp_path / "reader.py"
+    reader.write_text("1")
+    monkeypatch.setattr(decision, "SOURCE", tmp_path)
+    known = {"reader.py": files.sha256(reader)}
+    monkeypatch.setattr(candidate, "encoder", lambda workload: known)
+    project.train(*GOOD)
+    project.promote()
+    assert project.status()["fits"]
+    reader.write_text("2")
+    assert "reader.py is not the code" in project.status()["problems"][0]

@@ -49,7 +49,7 @@ def graph() -> onnx.ModelProto:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
-def write_release(folder: Path, *, key=KEY, **settings) -> Path:
+def write_release(folder: Path, *, key=KEY, expires=None, **settings) -> Path:
     """A signed release in `folder`; `settings` replace those above."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(graph(), folder / "model.onnx")
@@ -59,7 +59,10 @@ def write_release(folder: Path, *, key=KEY, **settings) -> Path:
         "card": {"title": "Brightness"},
     }.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
-    facts = {name: "" for name in certificate.FACTS}
+    facts = {name: "" for name in certificate.FACTS} | {
+        **{"workload": "brightness", "version": "3"},
+        **{"expires": expires, "code": {}},
+    }
     facts["digests"] = {name: files.sha256(folder / name) for name in certificate.COVERED}
     signed = certificate.issue(facts, key)
     (folder / certificate.FILE).write_text(json.dumps(signed))

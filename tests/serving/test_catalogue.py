@@ -1,6 +1,7 @@
 """The service follows what lies on the disk, and never serves what is not signed for."""
 
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 from brightness_release import TRUSTED, write_release
@@ -120,3 +121,24 @@ def test_the_environment_may_name_the_folder_and_the_keys(tmp_path, releases, mo
     offered.refresh()
     assert version(offered) == 3
     assert (releases / "brightness" / certificate.FILE).is_file()
+
+
+def test_a_champion_whose_certificate_expires_while_it_is_served_is_withdrawn(
+    releases, monkeypatch
+):
+    write_release(releases / "brightness", expires="2999-01-01T00:00:00+00:00")
+    offered = Catalogue(releases, trusted=lambda _: TRUSTED)
+    offered.refresh()
+    assert offered.not_ready() is None
+    monkeypatch.setattr(catalogue, "_clock", lambda: datetime(2999, 1, 1, tzinfo=UTC))
+    offered.refresh()
+    assert "expired on 2999-01-01" in offered.not_ready()
+    with pytest.raises(CertificateError, match="medpipe promote brightness"):
+        offered.predictor("brightness")
+
+
+def test_an_expired_release_is_not_loaded(releases):
+    write_release(releases / "brightness", expires="2026-01-01T00:00:00+00:00")
+    offered = Catalogue(releases, trusted=lambda _: TRUSTED)
+    offered.refresh()
+    assert "expired on 2026-01-01" in offered.not_ready()

@@ -27,7 +27,7 @@ from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Ready
-from medpipe.workload import Workload
+from medpipe.workload import Row, Workload
 
 _BATCH = 64
 """Examples scored at once; memory does not grow with the split."""
@@ -56,7 +56,8 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
 
     Raises
     ------
-    MissingStageError : ready or artefact is not there, or not what export wrote
+    MissingStageError : ready or artefact is not there, is not what export wrote, or was encoded by
+        other code than a request would be
     DataError : val lacks a class, or the artefact gives logits that are not finite
     TrackingError : the report is written, but its metrics cannot be put into the run
     """
@@ -83,6 +84,7 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     rows = Raw(layout.raw, workload.columns).rows(
         [column.name for column in workload.columns], {one.example for one in chosen} | set(timed)
     )
+    _check_encoding(workload, ready, {name: rows[name] for name in timed if name in rows})
     report["latency_ms"] = latency(
         workload,
         ready.state,
@@ -96,6 +98,24 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     _write(layout.evaluation, report, measures, scored, point, pictures)
     _track(layout, report)
     return _outcome(report, measures, layout)
+
+
+def _check_encoding(workload: Workload, ready: Ready, rows: Mapping[str, Row]) -> None:
+    """Raise MissingStageError where `encode` no longer gives what lies in ready for `rows`.
+
+    The certificate covers the code of today; what was measured must have been encoded by it.
+    """
+    stored = ready.arrays("test")
+    for place, example in enumerate(ready.frame("test")["example"].head(_TIMED)):
+        if example not in rows:
+            continue
+        for name, array in workload.encode(rows[example], ready.state).items():
+            if not np.array_equal(array, stored[name][place], equal_nan=array.dtype.kind == "f"):
+                raise MissingStageError(
+                    f"input {name} of example {example} is encoded otherwise than in ready: the "
+                    f"code has changed since; run `medpipe stage preprocess {workload.name}` and "
+                    "the stages after it again"
+                )
 
 
 def find(layout: Layout, variant: str) -> Artefact:

@@ -273,3 +273,14 @@ def test_gradient_boosting_on_the_same_patients_is_in_the_report(tmp_path):
 def test_images_have_no_baseline(evaluated):
     report = json.loads(evaluated[0].report.read_text(encoding="utf-8"))
     assert report["baseline"] is None
+
+
+def test_ready_that_other_code_encoded_is_refused_and_what_to_run_is_said(tmp_path, monkeypatch):
+    layout = write_project(tmp_path)
+    encode = Mean.encode
+    monkeypatch.setattr(
+        Mean, "encode", lambda self, row, state: {"image": encode(self, row, state)["image"] // 2}
+    )
+    with pytest.raises(MissingStageError, match="medpipe stage preprocess mean"):
+        evaluate(Mean(), Params(), layout)
+    assert not layout.evaluation.exists()

@@ -33,6 +33,7 @@ COMMANDS = {
     "rollback": ("release", "Take the champion back and put the previous one in its place."),
     "status": ("release", "Which model is champion, and whether registry and release agree."),
     "certificate": ("release", "What the gate signed: show it, or check that it still fits."),
+    "keys": ("access", "Who may ask the service: add, list and revoke API keys."),
     "package": ("release", "Build the bento that serves the champion."),
 }
 """Name → (module of `medpipe.commands`, one line of help)."""

@@ -14,6 +14,7 @@ patient identifier: inside ingest a row is named by its number or its pseudonym.
     ├── TrackingError      MLflow cannot be reached or lacks what was asked for
     ├── CertificateError   a certificate is missing, broken, or not for these files
     ├── RequestError       a request to the service that cannot be answered (carries an HTTP status)
+    ├── AccessError        a request from someone who may not ask it (carries an HTTP status)
     └── OverloadedError    the service has as many requests waiting as it may
 """
 
@@ -86,6 +87,31 @@ class RequestError(MedpipeError):
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+class AccessError(MedpipeError):
+    """A request whose sender is not known, may not ask this, or asks too often.
+
+    Parameters
+    ----------
+    message : what was wrong and what to do; never a part of what was shown as a credential
+    status : 401 not known, 403 known and not allowed, 429 too often, 503 cannot be found out now
+    challenges : values of WWW-Authenticate, RFC 9110 section 11.6.1
+    retry_after_s : when to come back
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: Literal[401, 403, 429, 503],
+        challenges: tuple[str, ...] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.challenges = challenges
+        self.retry_after_s = retry_after_s
 
 
 class OverloadedError(MedpipeError):

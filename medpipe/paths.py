@@ -35,6 +35,11 @@ class Home:
         return self.folder / "keys"
 
     @property
+    def access_keys(self) -> Path:
+        """Who may ask the service; the secrets themselves are not in it."""
+        return self.keys / "access.json"
+
+    @property
     def tracking_database(self) -> Path:
         return self.folder / "mlflow.db"
 

@@ -14,12 +14,16 @@ from pathlib import Path
 import bentoml
 from starlette.exceptions import HTTPException
 
-from medpipe.serving import api, catalogue
+from medpipe.serving import access, api, catalogue
 from medpipe.serving.log import WithoutValues
 
 _ROOT = Path(__file__).resolve().parents[1]
 
-app = api.create(lambda: catalogue.at(_ROOT), page=Path(__file__).with_name("page.html"))
+_porter = access.at(_ROOT)
+
+app = api.create(
+    lambda: catalogue.at(_ROOT), page=Path(__file__).with_name("page.html"), porter=_porter
+)
 
 
 @bentoml.service(
@@ -29,7 +33,7 @@ app = api.create(lambda: catalogue.at(_ROOT), page=Path(__file__).with_name("pag
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},  # a span would hold the whole URL
-    # Nothing here asks who is calling: this machine only, unless --host says otherwise …
+    # This machine only, unless --host says otherwise: put a proxy that speaks TLS before it …
     http={"host": "127.0.0.1", "port": 3000},
     # … but in a container, which is reached through a published port. Only images read this.
     envs=[{"name": "BENTOML_HOST", "value": "0.0.0.0"}],
@@ -57,3 +61,9 @@ class MedpipeService:
         if reason is not None:
             raise HTTPException(503, detail=f"not ready: {reason}")
         return True
+
+
+# Before everything: what BentoML itself answers, now or in a later release, included.
+MedpipeService.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made it a Service
+    access.Guard, porter=_porter
+)

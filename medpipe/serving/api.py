@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from medpipe import __version__
 from medpipe.errors import MedpipeError, RequestError
 from medpipe.records import record
-from medpipe.serving import intake, refusal
+from medpipe.serving import access, intake, refusal
+from medpipe.serving.access import routes as access_routes
 from medpipe.serving.batching import Place
 from medpipe.serving.catalogue import Catalogue
 from medpipe.serving.desk import Desk, new_id
@@ -99,15 +100,19 @@ _BODY = {
 }
 
 
-def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
+def create(
+    catalogue: Callable[[], Catalogue], *, page: Path, porter: access.Porter | None = None
+) -> FastAPI:
     """The application.
 
     Parameters
     ----------
     catalogue : called once when the server starts, so that making the application reads nothing
     page : file with the HTML of ``/``; it may load nothing from another host
+    porter : says who asks; without one, only clients on this machine are answered
     """
-    routes = _Routes(Desk(catalogue), page)
+    porter = porter or access.Porter()
+    routes = _Routes(Desk(catalogue), page, porter)
     api = FastAPI(
         title="medpipe",
         version=__version__,
@@ -137,6 +142,8 @@ def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
     # BentoML puts its own pages after ours: one loads a tag manager, these belong to it.
     for path in ("/docs.json", "/static_content/{rest:path}"):
         api.add_api_route(path, routes.absent, include_in_schema=False)
+    api.add_middleware(access.Guard, porter=porter)
+    access_routes.describe(api)
     api.add_exception_handler(MedpipeError, _refuse)
     api.add_exception_handler(HTTPException, _refuse_http)
     api.add_exception_handler(RequestValidationError, _refuse_query)
@@ -146,13 +153,14 @@ def create(catalogue: Callable[[], Catalogue], *, page: Path) -> FastAPI:
 class _Routes:
     """The routes of one desk."""
 
-    def __init__(self, desk: Desk, page: Path) -> None:
+    def __init__(self, desk: Desk, page: Path, porter: access.Porter) -> None:
         self._desk = desk
         self._page = page
+        self._porter = porter
 
     @contextlib.asynccontextmanager
     async def lifespan(self, api: FastAPI) -> AsyncIterator[None]:
-        async with self._desk.open() as api.state.catalogue:
+        async with self._porter.open(), self._desk.open() as api.state.catalogue:
             yield
 
     async def answer(
@@ -177,7 +185,11 @@ class _Routes:
 
         try:
             answer = await self._desk.answer(
-                workload, content, answer_id=answer_id, explain=explain
+                workload,
+                content,
+                answer_id=answer_id,
+                caller=request.state.caller,
+                explain=explain,
             )
         except MedpipeError as error:
             return refusal.response(error, answer_id=answer_id)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
 from medpipe.errors import CertificateError, MedpipeError
+from medpipe.serving.access.caller import ANSWER, Caller
 from medpipe.serving.batching import Place, Places
 from medpipe.serving.catalogue import Catalogue
 from medpipe.serving.predictor import Answer
@@ -68,21 +69,29 @@ class Desk:
         return self._catalogue
 
     async def answer(
-        self, workload: str, content: Content, *, answer_id: str, explain: bool = False
+        self,
+        workload: str,
+        content: Content,
+        *,
+        answer_id: str,
+        caller: Caller,
+        explain: bool = False,
     ) -> Answer:
         """The champion's answer for `content`, accounted for.
 
         Parameters
         ----------
         answer_id : of `new_id`; a refusal has one too
+        caller : who asks, ``request.state.caller``
 
         Raises
         ------
-        MedpipeError : 4xx and 503 as `refusal` tells them
+        MedpipeError : 4xx and 503 as `refusal` tells them; 403 whatever the route let through
         """
         started, version, status = time.perf_counter(), "-", "refused"
         try:
             with self._places.one() as place:
+                caller.require(f"{ANSWER}:{workload}")
                 predictor = self.catalogue.predictor(workload)
                 settings = predictor.release.settings
                 version = f"{settings.workload} {settings.version}"

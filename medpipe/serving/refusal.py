@@ -5,7 +5,13 @@ from __future__ import annotations
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from medpipe.errors import CertificateError, MedpipeError, OverloadedError, RequestError
+from medpipe.errors import (
+    AccessError,
+    CertificateError,
+    MedpipeError,
+    OverloadedError,
+    RequestError,
+)
 
 RETRY_S = 5
 """After which a service without a valid certificate may be asked again."""
@@ -23,6 +29,9 @@ def status(error: MedpipeError) -> tuple[int, dict[str, str]]:
     if isinstance(error, RequestError):
         # The rest of an upload that is too long is not waited for.
         return error.status, {"Connection": "close"} if error.status == 413 else {}
+    if isinstance(error, AccessError):
+        wait_s = error.retry_after_s
+        return error.status, {} if wait_s is None else {"Retry-After": str(wait_s)}
     if isinstance(error, OverloadedError):
         return 503, {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, CertificateError):
@@ -34,4 +43,7 @@ def response(error: MedpipeError, *, answer_id: str | None = None) -> JSONRespon
     """`error` as JSON."""
     code, headers = status(error)
     content = Refusal(error=str(error), answer_id=answer_id).model_dump(exclude_none=True)
-    return JSONResponse(content, status_code=code, headers=headers)
+    made = JSONResponse(content, status_code=code, headers=headers)
+    for challenge in error.challenges if isinstance(error, AccessError) else ():
+        made.headers.append("WWW-Authenticate", challenge)  # one line each, as browsers read them
+    return made

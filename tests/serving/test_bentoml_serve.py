@@ -1,17 +1,14 @@
 """``bentoml serve``, typed in the project: a real process on a free port of this machine."""
 
 import base64
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 
 import httpx
 import pydicom
 import pytest
-from brightness_release import TRUSTED, write_release
+import running
+from brightness_release import write_release
 
 from medpipe import workloads
 from medpipe.errors import UnreadableError
@@ -45,37 +42,8 @@ def served(tmp_path_factory, pytestconfig):
         limits=LIMITS,
         serve={"max_upload_mib": 64, "max_pixels": 100_000_000, "batch_max": 4, "threads": 1},
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    given = {
-        "MEDPIPE_RELEASES": str(folder / "releases"),
-        "MEDPIPE_TRUSTED_KEYS": TRUSTED[0].hex(),
-        "BENTOML_HOME": str(folder / "bentoml"),
-    }
-    command = [sys.executable, "-m", "bentoml", "serve", "--port", str(port)]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            command, cwd=pytestconfig.rootpath, env={**os.environ, **given}, stdout=log, stderr=log
-        )
-        try:
-            _wait(f"http://127.0.0.1:{port}/readyz", server)
-            yield f"http://127.0.0.1:{port}", folder / "log"
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(30)
-
-
-def _wait(address, server):
-    until = time.monotonic() + 90
-    while time.monotonic() < until and server.poll() is None:
-        try:
-            if httpx.get(address).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(f"{address} was not ready; the server ended with {server.poll()}")
+    with running.serve(pytestconfig.rootpath, folder) as address:
+        yield address, folder / "log"
 
 
 def test_an_uploaded_radiograph_is_answered_and_explained(served, radiograph):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from medpipe.io.fhir.mapping import FhirMap
+
 Dtype = Literal["str", "category", "int", "float", "bool", "date", "bytes", "series"]
 """``series`` is a list of (hour, value) pairs, hours since the example begins."""
 Row = Mapping[str, Any]
@@ -245,6 +247,11 @@ class Workload(ABC):
     """What an example arrives as: bytes of a file, or a `Row` whose fields are columns of raw."""
     example: ClassVar[Row] = {}
     """Where payloads are records, an invented one, for documentation and forms."""
+    fhir: ClassVar[FhirMap | None] = None
+    """Where payloads are records: which columns FHIR resources give, and how; None: none.
+
+    A request in FHIR then becomes a record like any other. Files come in a ``Media`` resource.
+    """
     columns: ClassVar[tuple[Column, ...]]
     """COMMON, then covariates, facts read from the payload, the label, and content."""
     label: ClassVar[str]

@@ -32,6 +32,7 @@ from medpipe.explanation import reasons
 from medpipe.explanation.blocks import Blocks
 from medpipe.nn.params import SeriesModel
 from medpipe.records import hourly, record
+from medpipe.records.bedside_fhir import INTENSIVE_CARE
 from medpipe.records.physiology import HOURS, ROUTINE, VARIABLES
 from medpipe.workload import (
     COMMON,
@@ -134,6 +135,7 @@ class IcuMortality(Workload):
         "glucose_mg_dl": [[1, 168], [45, 141]],
         **{"haematocrit_percent": [[1, 31]], "leucocytes_per_nl": [[1, 16.8], [45, 21.4]]},
     }
+    fhir = INTENSIVE_CARE
     columns = (*COMMON, *DESCRIPTORS, *COMPUTED, LABEL, *SERIES)
     label = LABEL.name
     objective = "binary"

@@ -41,6 +41,7 @@ from medpipe.records.encounter import (
     PAYERS,
     words,
 )
+from medpipe.records.encounter_fhir import DISCHARGE
 from medpipe.workload import (
     COMMON,
     Column,
@@ -162,6 +163,7 @@ class Readmission(Workload):
         **{"a1c": ">8", "glucose": None, **dict.fromkeys(ANTIDIABETICS, "No"), "insulin": "Up"},
         **{"drug_change": True, "diabetes_drug": True},
     }
+    fhir = DISCHARGE
     columns = (*COMMON, *_FIELDS, *COMPUTED, LABEL)
     label = LABEL.name
     objective = "binary"

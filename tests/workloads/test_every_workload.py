@@ -14,6 +14,7 @@ import torch
 
 from medpipe import config, workloads
 from medpipe.artefact import graph
+from medpipe.io.fhir.finders import Age, Coded, Highest
 from medpipe.objectives import get
 from medpipe.records import record
 from medpipe.serving.session import Session
@@ -67,6 +68,22 @@ def test_its_example_can_be_sent_as_it_stands(name):
     row, inputs = workload.request(record.parsed(body, workload), samples.state(name), limits={})
     assert workload.excluded(row) is None
     assert all(np.isfinite(array).all() for array in inputs.values())
+
+
+@records
+def test_its_map_from_fhir_leads_to_columns_that_are_asked_for_and_to_their_words(name):
+    workload = workloads.get(name)
+    asked = {column.name: column for column in record.asked(workload)}
+    found = workload.fhir.columns if workload.fhir else ()
+    assert len({way.column for way in found}) == len(found)
+    for way in found:
+        column = asked[way.column]
+        words = {
+            Coded: lambda way: way.words.values(),
+            Age: lambda way: [word for _, word in way.bands],
+            Highest: lambda way: [way.otherwise, *(word for _, word in way.above)],
+        }.get(type(way), lambda way: ())(way)
+        assert set(words) <= set(column.values), column.name
 
 
 # -- learning ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 import bentoml
 from starlette.exceptions import HTTPException
 
-from medpipe.serving import access, api, catalogue
+from medpipe.serving import access, api, catalogue, cors
 from medpipe.serving.log import WithoutValues
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -63,7 +63,7 @@ class MedpipeService:
         return True
 
 
-# Before everything: what BentoML itself answers, now or in a later release, included.
-MedpipeService.add_asgi_middleware(  # type: ignore[attr-defined]  # the decorator made it a Service
-    access.Guard, porter=_porter
-)
+# Before everything, outermost first: what BentoML itself answers, now or later, included.
+_front = MedpipeService.add_asgi_middleware  # type: ignore[attr-defined]  # it is a Service now
+_front(cors.Cors)
+_front(access.Guard, porter=_porter, refuse=api.refused)

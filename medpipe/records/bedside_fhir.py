@@ -18,6 +18,7 @@ from medpipe.io.fhir.elements import SNOMED, Coding
 from medpipe.io.fhir.finders import Age, Coded, Codes, Nearest, Series, Throughout
 from medpipe.io.fhir.mapping import FhirMap
 from medpipe.io.fhir.units import Scale, Units, units
+from medpipe.records.physiology import HOURS
 
 _DAY_H = 24.0
 _PER_MINUTE = units({"/min": 1, "{beats}/min": 1, "{breaths}/min": 1})
@@ -134,7 +135,7 @@ INTENSIVE_CARE = FhirMap(
     columns=(
         Age("age_years"),
         # As in the reference data: the weight at admission is one column, later ones are the other.
-        Nearest("height_cm", (Codes(("8302-2", "3137-7"), _CM),)),
+        Nearest("height_cm", (Codes(("8302-2", "3137-7"), _CM),), after_h=HOURS),
         Nearest("weight_kg", _WEIGHT, before_h=7 * _DAY_H),
         Series("daily_weight_kg", _WEIGHT, from_h=1),
         Coded("sex", "Patient", ("gender",), _SEXES),

@@ -19,11 +19,14 @@ from starlette.exceptions import HTTPException
 from medpipe import __version__
 from medpipe.errors import MedpipeError, RequestError
 from medpipe.records import record
-from medpipe.serving import access, intake, refusal
+from medpipe.serving import access, cors, intake, refusal
 from medpipe.serving.access import routes as access_routes
 from medpipe.serving.batching import Place
 from medpipe.serving.catalogue import Catalogue
+from medpipe.serving.cds_hooks import routes as cds_hooks
 from medpipe.serving.desk import Desk, new_id
+from medpipe.serving.fhir import outcome
+from medpipe.serving.fhir import routes as fhir
 from medpipe.serving.predictor import Answer
 from medpipe.serving.refusal import Refusal
 from medpipe.serving.release import Release
@@ -111,8 +114,8 @@ def create(
     page : file with the HTML of ``/``; it may load nothing from another host
     porter : says who asks; without one, only clients on this machine are answered
     """
-    porter = porter or access.Porter()
-    routes = _Routes(Desk(catalogue), page, porter)
+    desk, porter = Desk(catalogue), porter or access.Porter()
+    routes = _Routes(desk, page, porter)
     api = FastAPI(
         title="medpipe",
         version=__version__,
@@ -138,16 +141,25 @@ def create(
         responses={404: _REFUSALS[404], 503: _REFUSALS[503]},
         summary="Card and certificate",
     )
+    api.include_router(fhir.router(desk))
+    api.include_router(cds_hooks.router(desk))
     api.add_api_route("/", routes.front, include_in_schema=False)
     # BentoML puts its own pages after ours: one loads a tag manager, these belong to it.
     for path in ("/docs.json", "/static_content/{rest:path}"):
         api.add_api_route(path, routes.absent, include_in_schema=False)
-    api.add_middleware(access.Guard, porter=porter)
+    api.add_middleware(access.Guard, porter=porter, refuse=refused)
+    api.add_middleware(cors.Cors)  # outermost: a browser asks whether it may ask before it says who
     access_routes.describe(api)
     api.add_exception_handler(MedpipeError, _refuse)
     api.add_exception_handler(HTTPException, _refuse_http)
     api.add_exception_handler(RequestValidationError, _refuse_query)
     return api
+
+
+def refused(path: str, error: MedpipeError) -> Response:
+    """`error` as those who asked for `path` read errors: an OperationOutcome under FHIR."""
+    is_fhir = path.startswith(f"{fhir.PREFIX}/")
+    return outcome.response(error) if is_fhir else refusal.response(error)
 
 
 class _Routes:

@@ -6,7 +6,10 @@ identifiable image would lie on the disk of the server.
 
 from __future__ import annotations
 
-from typing import Literal
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -56,6 +59,25 @@ async def payload(
     if not content:
         raise RequestError("the body is empty", status=400)
     return content
+
+
+async def document(
+    request: Request, place: Place, *, max_upload_mib: int, types: Sequence[str]
+) -> Any:
+    """The JSON in the body of a request; raises as `payload` does, and 400 where it is no JSON.
+
+    Parameters
+    ----------
+    types : media types that are taken for JSON
+    """
+    media_type, _ = parse_options_header(request.headers.get("content-type"))
+    if media_type.decode("latin-1") not in types:
+        raise RequestError(f"send JSON with the Content-Type {' or '.join(types)}", status=415)
+    body = await _received(request, place, limit=max_upload_mib * _MIB, named_mib=max_upload_mib)
+    try:
+        return await asyncio.to_thread(json.loads, body)
+    except (ValueError, RecursionError):  # neither JSON nor, at times, UTF-8
+        raise RequestError("the body is not JSON", status=400) from None
 
 
 def _check_type(said: str, kind: Literal["file", "record"]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi.responses import JSONResponse
+from typing import TypeVar
+
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from medpipe.errors import (
@@ -12,6 +14,8 @@ from medpipe.errors import (
     OverloadedError,
     RequestError,
 )
+
+T = TypeVar("T", bound=Response)
 
 RETRY_S = 5
 """After which a service without a valid certificate may be asked again."""
@@ -43,7 +47,11 @@ def response(error: MedpipeError, *, answer_id: str | None = None) -> JSONRespon
     """`error` as JSON."""
     code, headers = status(error)
     content = Refusal(error=str(error), answer_id=answer_id).model_dump(exclude_none=True)
-    made = JSONResponse(content, status_code=code, headers=headers)
+    return challenged(JSONResponse(content, status_code=code, headers=headers), error)
+
+
+def challenged(response: T, error: MedpipeError) -> T:
+    """`response`, saying how to say who asks where `error` is that nobody did."""
     for challenge in error.challenges if isinstance(error, AccessError) else ():
-        made.headers.append("WWW-Authenticate", challenge)  # one line each, as browsers read them
-    return made
+        response.headers.append("WWW-Authenticate", challenge)  # a line each, as browsers read them
+    return response

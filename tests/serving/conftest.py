@@ -3,9 +3,21 @@
 from pathlib import Path
 
 import pytest
-from brightness_release import write_release
+from brightness_release import TRUSTED, write_release
+from fastapi.testclient import TestClient
+from record_release import write_record_release
 
 from medpipe import workloads
+from medpipe.records.physiology import HOURS
+from medpipe.serving import api
+from medpipe.serving.catalogue import Catalogue
+from medpipe.workloads import icu_mortality, readmission
+
+PARTS = {
+    "icu_mortality": len(icu_mortality.SERIES) * HOURS // 6 + len(icu_mortality.DESCRIPTORS),
+    "readmission": len(readmission.PATIENT) + len(readmission.STAY),
+}
+"""Sizes of the workloads' maps: six hours of a series, or a field."""
 
 
 @pytest.fixture(autouse=True)
@@ -20,3 +32,23 @@ def releases(tmp_path) -> Path:
     """A folder that holds the signed release of `brightness`."""
     write_release(tmp_path / "releases" / "brightness")
     return tmp_path / "releases"
+
+
+@pytest.fixture(scope="session")
+def record_releases(tmp_path_factory) -> Path:
+    """A folder that holds the signed releases of the workloads of records."""
+    folder = tmp_path_factory.mktemp("records")
+    for name, parts in PARTS.items():
+        write_record_release(folder / "releases", name, parts=parts, scratch=folder)
+    return folder / "releases"
+
+
+@pytest.fixture(scope="session")
+def records_client(record_releases, pytestconfig):
+    """A client of a service that answers for them."""
+    made = api.create(
+        lambda: Catalogue(record_releases, trusted=lambda _: TRUSTED),
+        page=pytestconfig.rootpath / "service/page.html",
+    )
+    with TestClient(made) as client:
+        yield client

@@ -62,13 +62,13 @@ class Chart:
         for resource, url in found:
             self._add(resource, url)
         self.person, self.patient = self._one_patient(patient)
-        self._keep_the_patient_s()
+        self._keep_what_was()
         self._named_encounter = encounter
 
     # -- what it holds ---------------------------------------------------------------------------
     def of(self, kind: str) -> list[Node]:
-        """The resources of `kind` about the patient that tell of something that was."""
-        return [r for r in self._kinds[kind] if text(r, "status") not in _NEVER_WAS]
+        """The resources of `kind` about the patient, of what was planned or withdrawn none."""
+        return self._kinds[kind]
 
     def within(self, kind: str) -> list[Node]:
         """Those of `kind` that say that they belong to the encounter."""
@@ -212,11 +212,16 @@ class Chart:
             return None
         return plain if local in self._named else local
 
-    def _keep_the_patient_s(self) -> None:
+    def _keep_what_was(self) -> None:
         for kind in _OF_A_PATIENT:
-            kept = [r for r in self._kinds[kind] if self._subject(r) is not None]
-            for _ in range(len(self._kinds[kind]) - len(kept)):
-                self.leave(f"{kind} about no patient")
+            kept = []
+            for resource in self._kinds[kind]:
+                if self._subject(resource) is None:
+                    self.leave(f"{kind} about no patient")
+                elif text(resource, "status") in _NEVER_WAS:
+                    self.leave(f"{kind} that was planned, not done, or withdrawn")
+                else:
+                    kept.append(resource)
             self._kinds[kind] = kept
 
 

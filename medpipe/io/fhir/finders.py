@@ -54,11 +54,15 @@ class _Measured(FromFhir):
     def _found(self, chart: Chart) -> list[tuple[Measurement, Codes]]:
         """Measurements of it, each once, whatever number of codes it has."""
         found: dict[int, tuple[Measurement, Codes]] = {}
+        others: set[int] = set()
         for codes in self.codes:
-            for loinc in codes.loinc:
-                for measurement in chart.measured.get(loinc, ()):
-                    if not any(code in codes.unless for _, code in measurement.codes):
-                        found[id(measurement.quantity)] = (measurement, codes)
+            for measurement in (m for loinc in codes.loinc for m in chart.measured.get(loinc, ())):
+                if any(code in codes.unless for _, code in measurement.codes):
+                    others.add(id(measurement.quantity))
+                else:
+                    found[id(measurement.quantity)] = (measurement, codes)
+        for _ in others - found.keys():
+            chart.leave(f"{self.column.replace('_', ' ')}: another code makes it something else")
         return list(found.values())
 
     def _number(self, chart: Chart, measurement: Measurement, codes: Codes) -> float:

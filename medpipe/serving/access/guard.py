@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from medpipe.errors import AccessError
-from medpipe.serving import refusal
+from medpipe.errors import AccessError, MedpipeError
 from medpipe.serving.access import routes
 from medpipe.serving.access.caller import Caller
 from medpipe.serving.access.porter import Porter
@@ -24,11 +23,18 @@ class Guard:
 
     It stands twice in the service: around all that BentoML answers, and around our own application,
     which can be run without BentoML. The second time the caller is known.
+
+    Parameters
+    ----------
+    refuse : path and error → the refusal, in the form that this path's clients read
     """
 
-    def __init__(self, app: App, *, porter: Porter) -> None:
+    def __init__(
+        self, app: App, *, porter: Porter, refuse: Callable[[str, MedpipeError], App]
+    ) -> None:
         self._app = app
         self._porter = porter
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or refuse."""
@@ -39,7 +45,7 @@ class Guard:
                     caller = await self._porter.caller(scope)
                     caller.require(routes.scope_of(scope["method"], scope["path"]))
                 except AccessError as error:
-                    await refusal.response(error)(scope, receive, send)
+                    await self._refuse(scope["path"], error)(scope, receive, send)
                     return
                 state["caller"] = caller
         elif scope["type"] == "websocket":  # nothing here speaks it

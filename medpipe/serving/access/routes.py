@@ -23,6 +23,11 @@ RULES = (
     ("GET", "/v1/openapi.json", "papers"),
     ("GET", "/v1/{workload}", "papers"),
     ("POST", "/v1/{workload}", "answer:{workload}"),
+    ("GET", "/fhir/{workload}/metadata", "papers"),
+    ("GET", "/fhir/{workload}/OperationDefinition/{name}", "papers"),
+    ("POST", r"/fhir/{workload}/\$assess", "answer:{workload}"),
+    ("GET", "/cds-services", "papers"),
+    ("POST", "/cds-services/{workload}", "answer:{workload}"),
 )
 """Method, path, scope; the first that fits counts."""
 

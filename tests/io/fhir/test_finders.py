@@ -87,14 +87,17 @@ def test_a_panel_gives_each_component_and_says_what_was_presumed():
 def test_a_pulse_oximeter_s_value_is_no_blood_gas():
     both = [{"system": "http://loinc.org", "code": code} for code in ("2708-6", "59408-5")]
     oximeter = observation("2708-6", 96, "%", code={"coding": both})
-    assert "sao2_percent" not in read(oximeter).record
+    assert read(oximeter).record == {}
+    assert read(oximeter).notes == (
+        "left aside: sao2 percent: another code makes it something else (1)",
+    )
     assert read(observation("2708-6", 96, "%")).record == {"sao2_percent": [[1.0, 96.0]]}
 
 
 @pytest.mark.parametrize(
     ("change", "note"),
     [
-        ({"status": "cancelled"}, ()),
+        ({"status": "cancelled"}, "Observation that was planned, not done, or withdrawn"),
         ({"status": "registered"}, "Observation that is not reported, or was withdrawn"),
         ({"effectiveDateTime": "2024-03-11"}, "measurement of which only the day is known"),
         ({"effectiveDateTime": "2024-03"}, "Observation without a day"),
@@ -108,7 +111,8 @@ def test_a_pulse_oximeter_s_value_is_no_blood_gas():
 def test_what_is_of_no_use_is_left_aside_and_counted(change, note):
     found = read({**observation("8867-4", 80, "/min"), **change})
     assert found.record == {}
-    assert not note or (note in found.notes[0] and found.notes[0].endswith("(1)"))
+    assert note in found.notes[0]
+    assert found.notes[0].endswith("(1)")
 
 
 def test_the_weight_at_admission_is_one_column_and_later_ones_another():
@@ -117,6 +121,12 @@ def test_the_weight_at_admission_is_one_column_and_later_ones_another():
     ]
     found = read(*weights).record
     assert found == {"weight_kg": 82.0, "daily_weight_kg": [[30.0, 84.0]]}
+
+
+def test_the_height_may_be_measured_at_any_time_before_the_end_of_the_span():
+    late = observation("8302-2", 1.68, "m", hour=30)
+    assert read(late).record == {"height_cm": 168.0}
+    assert read(late, observation("8302-2", 170, "cm", hour=-5000)).record == {"height_cm": 168.0}
 
 
 @pytest.mark.parametrize(

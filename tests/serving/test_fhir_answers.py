@@ -1,5 +1,7 @@
 """Every kind of answer as a resource that two libraries call valid, and as a card."""
 
+import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -81,6 +83,13 @@ def test_an_answer_about_a_file_is_a_valid_report(loaded, kind):
     assert found["resourceType"] == "DiagnosticReport"
     assert "wider than high" in found["conclusion"]
     assert "left aside: something (1)" in found["conclusion"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_is_contained_is_named_and_whatever_is_named_is_contained(loaded, kind):
+    found = answers.resource(answer(kind), ASKED, loaded, at=AT)
+    held = {f"#{resource['id']}" for resource in found.get("contained", ())}
+    assert set(re.findall(r'"reference": "(#[\w-]+)"', json.dumps(found))) == held
 
 
 def test_probabilities_are_percentages_as_the_standard_has_them(of_records):

@@ -165,7 +165,7 @@ class Chart:
             if known in self._named:
                 if self._named[known] != resource:
                     raise UnreadableError(
-                        f"the bundle holds two versions of one {kind or 'resource'}; send the last",
+                        "the bundle holds two versions of one resource; send the last",
                         fault="content",
                     )
                 return

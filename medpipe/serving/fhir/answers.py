@@ -97,7 +97,8 @@ def _report(answer: Answer, question: Question, release: Release, at: datetime) 
     return {
         "resourceType": "DiagnosticReport",
         "text": _narrative(answer, release),
-        "contained": [*found, _device(answer, release)],
+        # Only an Observation can name the device, and nothing may be contained that nobody names.
+        **_listed("contained", [*found, _device(answer, release)] if found else []),
         "identifier": [_identifier(answer)],
         "status": "final",
         "code": {"text": release.workload.title},

@@ -98,7 +98,13 @@ class _Routes:
         self,
         workload: str,
         request: Request,
-        explain: Annotated[str, Query(description="Tell what moved the answer: true")] = "false",
+        explain: Annotated[
+            str,
+            Query(
+                description="Tell what moved the answer",
+                json_schema_extra={"enum": ["true", "false"]},
+            ),
+        ] = "false",
     ) -> Response:
         """Send a Bundle, or Parameters with a Bundle; see ``OperationDefinition/assess``."""
         answer_id = new_id()

@@ -64,7 +64,7 @@ def test_what_is_about_no_patient_is_left_aside_and_counted():
 
 def test_one_resource_twice_counts_once_and_two_versions_are_refused():
     assert len(chart(encounter(), encounter()).of("Encounter")) == 1
-    with pytest.raises(UnreadableError, match="two versions of one Encounter"):
+    with pytest.raises(UnreadableError, match="two versions of one resource"):
         chart(encounter(), encounter(status="finished"))
 
 

@@ -50,5 +50,5 @@ def records_client(record_releases, pytestconfig):
         lambda: Catalogue(record_releases, trusted=lambda _: TRUSTED),
         page=pytestconfig.rootpath / "service/page.html",
     )
-    with TestClient(made) as client:
+    with TestClient(made, base_url="http://127.0.0.1:3000", client=("127.0.0.1", 50000)) as client:
         yield client

@@ -74,7 +74,9 @@ def write_record_release(folder: Path, name: str, *, parts: int, scratch: Path) 
         "card": {"title": workload.title},
     }.items():
         (target / f"{file}.json").write_text(json.dumps(content))
-    facts = {fact: "" for fact in certificate.FACTS} | {"issued": "2024-06-01T08:00:00+00:00"}
+    facts = {fact: "" for fact in certificate.FACTS} | {
+        **{"issued": "2024-06-01T08:00:00+00:00", "expires": None, "code": {}}
+    }
     facts["digests"] = {part: files.sha256(target / part) for part in certificate.COVERED}
     (target / certificate.FILE).write_text(json.dumps(certificate.issue(facts, KEY)))
     return target

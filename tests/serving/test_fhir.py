@@ -50,7 +50,7 @@ def pictures(releases, pytestconfig):
         lambda: Catalogue(releases, trusted=lambda _: TRUSTED),
         page=pytestconfig.rootpath / "service/page.html",
     )
-    with TestClient(made) as client:
+    with TestClient(made, base_url="http://127.0.0.1:3000", client=("127.0.0.1", 50000)) as client:
         yield client
 
 

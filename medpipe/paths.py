@@ -5,8 +5,9 @@ data/<workload>/raw/        de-identified parts                       ingest
 reports/<workload>/validate/  rules and what they found               validate
 data/<workload>/ready/      encoded arrays, state, split receipt      preprocess
 models/<workload>/weights/  weights, history, run                     train
+reports/<workload>/train/   loss and score by epoch                   train
 models/<workload>/onnx/     what is served, and its parity            export
-reports/<workload>/evaluate/  report, plots, page                     evaluate
+reports/<workload>/evaluate/  report, page, plots, curves             evaluate
 reports/<workload>/tune/    what a search found                       (tune)
 .medpipe/                   this machine's own: keys, MLflow, Prefect, champions, checkpoints
 """
@@ -91,6 +92,10 @@ class Layout:
     @property
     def ready(self) -> Path:
         return self.root / "data" / self.workload / "ready"
+
+    @property
+    def training(self) -> Path:
+        return self.root / "reports" / self.workload / "train"
 
     @property
     def weights(self) -> Path:

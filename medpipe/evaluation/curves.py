@@ -1,4 +1,4 @@
-"""The curves of a report, thinned to what an eye can tell apart, and as tables for `dvc plots`."""
+"""The curves of a report, thinned to what an eye can tell apart, and as tables."""
 
 from __future__ import annotations
 
@@ -57,14 +57,10 @@ def curves(sample: Sample, *, at: float) -> Curves:
     )
 
 
-def tables(found: Curves, sample: Sample) -> dict[str, tuple[Sequence[str], list[Sequence[Any]]]]:
-    """`roc`, `pr`, `calibration`, `decision_curve` and `confusion`: header and rows, for DVC.
-
-    `confusion` has a row per example, because DVC's template counts rows.
-    """
+def tables(found: Curves) -> dict[str, tuple[Sequence[str], list[Sequence[Any]]]]:
+    """`roc`, `pr`, `calibration` and `decision_curve`: header and rows."""
     finite = np.where(np.isfinite(found.roc_thresholds), found.roc_thresholds, 1.0)
     bins = found.bins
-    calls = zip(sample.labels, sample.scores >= found.at, strict=True)
     return {
         "roc": (
             ("false_positive_share", "true_positive_share", "threshold"),
@@ -79,10 +75,6 @@ def tables(found: Curves, sample: Sample) -> dict[str, tuple[Sequence[str], list
             list(zip(bins.predicted, bins.observed, bins.examples, strict=True)),
         ),
         "decision_curve": (("threshold", "strategy", "net_benefit"), list(_decisions(found))),
-        "confusion": (
-            ("actual", "predicted"),
-            [(_named(actual), _named(called)) for actual, called in calls],
-        ),
     }
 
 
@@ -94,10 +86,6 @@ def thinned(curve: tuple[Floats, Floats, Floats]) -> tuple[Floats, Floats, Float
     kept = np.unique(np.r_[0, np.searchsorted(along, wanted), len(x) - 1])
     kept = kept[kept < len(x)]
     return x[kept], y[kept], at[kept]
-
-
-def _named(positive: bool) -> str:
-    return "positive" if positive else "negative"
 
 
 def _decisions(found: Curves) -> Iterable[Sequence[Any]]:

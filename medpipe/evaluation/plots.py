@@ -1,20 +1,22 @@
-"""The curves of a report as SVG, for the page."""
+"""The curves of a report as SVG, for the page and for `dvc plots`."""
 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from medpipe.evaluation import words
 from medpipe.evaluation.curves import Curves, tables
 from medpipe.evaluation.measures.contract import Cross, Drawn, Figure, Report
-from medpipe.evaluation.sample import Sample
 
 INK, QUIET, GRID = "#1f2933", "#52606d", "#d9e2ec"
 BLUE, ORANGE, GREEN = "#1d5b8f", "#b8480a", "#1f6f5c"  # each 4.5 : 1 on white or better
@@ -40,7 +42,7 @@ STYLE: Any = {
 }
 
 
-def drawn(found: Curves, sample: Sample, report: Report) -> Drawn:
+def drawn(found: Curves, report: Report) -> Drawn:
     """The curves of a yes-or-no question with what the page says of them."""
     shown = {
         name: words.shown(measured)
@@ -48,6 +50,7 @@ def drawn(found: Curves, sample: Sample, report: Report) -> Drawn:
     }
     figures = (
         Figure(
+            "roc",
             "Found against false alarms (ROC)",
             svg(_roc, found),
             f"ROC curve. Area {shown['auroc']}. At the operating point, sensitivity "
@@ -56,6 +59,7 @@ def drawn(found: Curves, sample: Sample, report: Report) -> Drawn:
             f"Area {shown['auroc']}.",
         ),
         Figure(
+            "pr",
             "Found against being right (precision–recall)",
             svg(_pr, found),
             f"Precision–recall curve. Average precision {shown['auprc']}.",
@@ -63,6 +67,7 @@ def drawn(found: Curves, sample: Sample, report: Report) -> Drawn:
             f"Average precision {shown['auprc']}.",
         ),
         Figure(
+            "calibration",
             "Risk against outcome (calibration)",
             svg(_calibration, found),
             "Calibration curve: predicted risk against observed share in ten groups of equal size. "
@@ -71,6 +76,7 @@ def drawn(found: Curves, sample: Sample, report: Report) -> Drawn:
             f"Slope {shown['calibration_slope']}, intercept {shown['calibration_intercept']}.",
         ),
         Figure(
+            "decision_curve",
             "Is acting on it worth while? (decision curve)",
             svg(_decision, found),
             "Decision curve: net benefit of the model, of acting on everyone and of acting on no "
@@ -81,7 +87,7 @@ def drawn(found: Curves, sample: Sample, report: Report) -> Drawn:
             f"At the threshold {shown['net_benefit']}.",
         ),
     )
-    return Drawn(tables(found, sample), figures, _cross(found, report))
+    return Drawn(tables(found), figures, _cross(found, report))
 
 
 def _cross(found: Curves, report: Report) -> Cross:
@@ -106,6 +112,16 @@ def _cross(found: Curves, report: Report) -> Cross:
             ),
         ),
     )
+
+
+def write(folder: Path, drawn: Drawn | None) -> None:
+    """The pictures of `drawn`, one SVG file each; an empty folder where there are none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {figure.name: figure.svg for figure in drawn.figures} if drawn else {}
+    if drawn and drawn.cross:
+        pictures["confusion"] = svg(_confusion, drawn.cross)
+    for name, picture in pictures.items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
 def svg(draw: Callable[[Axes, Any], None], found: Any) -> str:
@@ -174,3 +190,22 @@ def _decision(axes: Axes, found: Curves) -> None:
     axes.set_xlabel("Risk from which one would act")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.legend(loc="upper right")
+
+
+def _confusion(axes: Axes, cross: Cross) -> None:
+    """Counts; the darker a cell, the more of its row are in it."""
+    for row, (_, cells) in enumerate(cross.rows):
+        whole = max(sum(count for count, _, _ in cells), 1)
+        for column, (count, note, right) in enumerate(cells):
+            corner = (column - 0.5, row - 0.5)
+            colour = BLUE if right else ORANGE
+            axes.add_patch(Rectangle(corner, 1, 1, color=colour, alpha=0.5 * count / whole))
+            axes.text(column, row, f"{count:,}\n{note}".strip(), ha="center", va="center")
+    names = [textwrap.fill(name, 16) for name, _ in cross.rows]
+    axes.set(xlim=(-0.5, len(cross.columns) - 0.5), ylim=(len(names) - 0.5, -0.5))
+    axes.set_xticks(range(len(cross.columns)), [textwrap.fill(n, 16) for n in cross.columns])
+    axes.set_yticks(range(len(names)), names)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)

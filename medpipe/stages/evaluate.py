@@ -14,11 +14,11 @@ import pandas as pd
 from medpipe import files, lineage, tracking
 from medpipe.config import Params, effective
 from medpipe.errors import MissingStageError
-from medpipe.evaluation import examples, page
+from medpipe.evaluation import examples, page, plots
 from medpipe.evaluation import measures as measured
 from medpipe.evaluation.baseline import boosted
 from medpipe.evaluation.latency import latency
-from medpipe.evaluation.measures.contract import Measures, write_csv
+from medpipe.evaluation.measures.contract import Measures, write_tables
 from medpipe.evaluation.report import against_baseline, report_for
 from medpipe.evaluation.robustness import robustness
 from medpipe.evaluation.scored import Scored
@@ -230,8 +230,8 @@ def _write(
         files.write_json(here / "report.json", report)
         files.write_json(here / "metrics.json", _metrics(report))
         _scores(measures, scored, point).to_parquet(here / "scores.parquet", index=False)
-        if drawn is not None:
-            write_csv(here / "plots", drawn)
+        plots.write(here / "plots", drawn)
+        write_tables(here / "curves", drawn)
         shown = page.render(report, measures, drawn, pictures)
         (here / "report.html").write_text(shown, encoding="utf-8")
 
@@ -275,8 +275,7 @@ def _track(layout: Layout, report: Mapping[str, Any]) -> None:
     metrics |= {f"calibration/{name}": value for name, value in report["calibration"].items()}
     metrics |= {f"latency_ms/{name}": report["latency_ms"][name] for name in ("p50", "p95")}
     metrics |= {name: found["value"] for name in ("threshold",) if (found := report.get(name))}
-    kept = ("report.json", "report.html", "plots")
-    paths = [layout.evaluation / name for name in kept if (layout.evaluation / name).exists()]
+    paths = [layout.evaluation / n for n in ("report.json", "report.html", "plots", "curves")]
     tracking.add_to_run(layout, report["run_id"], metrics, paths, folder="evaluate")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import nn
 
 from medpipe import files, lineage, objectives, tracking
 from medpipe.config import Params, effective, flat
+from medpipe.evaluation import learning_curves
 from medpipe.learning import checkpoints, learner, training
 from medpipe.learning.checkpoints import Checkpoints
 from medpipe.learning.learner import Epoch, Fitted
@@ -60,8 +61,12 @@ def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
         if run is None:
             return {}
         run.metrics(fitted.best.number, {"best_epoch": fitted.best.number})
+        history = [{"epoch": e.number, **training.figures(e, objective)} for e in fitted.history]
+        with files.new_folder(layout.training) as folder:
+            selection, best = objective.selection, fitted.best.number
+            learning_curves.write(folder, history, selection=selection, best=best)
         with files.new_folder(layout.weights) as folder:
-            _write(folder, fitted, objective, run.id)
+            _write(folder, fitted, history, run.id)
             files.write_json(folder / "params.json", effective(params))
             files.write_json(folder / "model.json", _described(network, params, ready))
     states.remove()
@@ -86,14 +91,15 @@ def _recording(
         yield run
 
 
-def _write(folder: Path, fitted: Fitted, objective: Objective, run_id: str) -> None:
+def _write(
+    folder: Path, fitted: Fitted, history: Sequence[Mapping[str, float]], run_id: str
+) -> None:
     save_file(fitted.weights, folder / "weights.safetensors")
-    lines = [{"epoch": e.number, **training.figures(e, objective)} for e in fitted.history]
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(lines[0]))
+        table = csv.DictWriter(file, list(history[0]))
         table.writeheader()
         # An undefined figure is an empty cell: DVC's plots and MLflow leave it out.
-        table.writerows({k: "" if v != v else v for k, v in line.items()} for line in lines)
+        table.writerows({k: "" if v != v else v for k, v in line.items()} for line in history)
     files.write_json(folder / _RUN, {"run_id": run_id, "best_epoch": fitted.best.number})
 
 

@@ -84,8 +84,9 @@ def test_every_plot_and_metric_of_dvc_is_there(trained):
     evaluation = Layout(trained, WORKLOAD).evaluation
     assert json.loads((evaluation / "metrics.json").read_text("utf-8"))["auroc"] > 0
     for name in ("roc", "pr", "calibration", "decision_curve", "confusion"):
-        rows = list(csv.reader((evaluation / "plots" / f"{name}.csv").open(encoding="utf-8")))
+        rows = list(csv.reader((evaluation / "curves" / f"{name}.csv").open(encoding="utf-8")))
         assert len(rows) > 2, name
+        assert (evaluation / "plots" / f"{name}.svg").read_text("utf-8").startswith("<svg"), name
 
 
 def test_a_refusal_is_a_result_with_its_reasons(promoted):

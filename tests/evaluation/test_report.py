@@ -4,6 +4,7 @@ import copy
 import json
 from functools import cache
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from medpipe.evaluation.curves import curves
 from medpipe.evaluation.latency import latency
 from medpipe.evaluation.measures import binary_words
 from medpipe.evaluation.measures.binary import OperatingPoint
-from medpipe.evaluation.measures.contract import Chosen, write_csv
+from medpipe.evaluation.measures.contract import Chosen, write_tables
 from medpipe.evaluation.report import report_for
 from medpipe.evaluation.robustness import EXAMPLES, robustness
 from medpipe.evaluation.sample import Sample
@@ -218,15 +219,32 @@ def test_where_nothing_is_wrong_only_finds_are_shown():
 def test_curves_are_thin_whole_and_written_as_csv(tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.random(5000) < 0.3
-    sample = Sample.of(labels, np.clip(rng.random(5000) + 0.3 * labels, 0, 1), np.arange(5000))
-    found = curves(sample, at=0.5)
-    write_csv(tmp_path / "plots", plots.drawn(found, sample, whole_report()))
-    roc = pd.read_csv(tmp_path / "plots" / "roc.csv")
+    scores = np.clip(rng.random(5000) + 0.3 * labels, 0, 1)
+    found = curves(Sample.of(labels, scores, np.arange(5000)), at=0.5)
+    write_tables(tmp_path, plots.drawn(found, whole_report()))
+    roc = pd.read_csv(tmp_path / "roc.csv")
     assert len(roc) <= 203
     assert roc.iloc[[0, -1], :2].to_numpy().tolist() == [[0, 0], [1, 1]]
-    cells = pd.read_csv(tmp_path / "plots" / "confusion.csv").value_counts().to_dict()
-    assert cells[("positive", "positive")] == found.cells["true_positives"]
-    assert sum(cells.values()) == 5000
+    cells = pd.read_csv(tmp_path / "confusion.csv", index_col="truth")
+    assert cells["flagged"].iloc[0] == (labels & (scores >= 0.5)).sum()
+    assert cells.to_numpy().sum() == 5000
+
+
+def test_every_picture_of_the_page_is_a_file_of_its_own_and_confusion_another(tmp_path):
+    report = whole_report()
+    drawn = MEASURES.draw(split(2), MEASURES.point(report["operating_point"]), report)
+    plots.write(tmp_path, drawn)
+    found = {path.stem: ElementTree.parse(path).getroot() for path in tmp_path.iterdir()}
+    assert set(found) == {"roc", "pr", "calibration", "decision_curve", "confusion"}
+    told = "".join(found["confusion"].itertext()).split()
+    counts = [str(count) for _, cells in drawn.cross.rows for count, _, _ in cells]
+    assert [word for word in told if word.isdigit()] == counts
+
+
+def test_folders_of_plots_and_curves_are_there_where_nothing_can_be_drawn(tmp_path):
+    plots.write(tmp_path / "plots", None)
+    write_tables(tmp_path / "curves", None)
+    assert [list((tmp_path / name).iterdir()) for name in ("plots", "curves")] == [[], []]
 
 
 def test_page_loads_nothing_escapes_text_and_describes_images():

@@ -160,7 +160,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Layout, dict]:
 def test_folder_holds_report_scores_page_and_plots(evaluated):
     layout, outcome = evaluated
     found = {p.relative_to(layout.evaluation).as_posix() for p in layout.evaluation.rglob("*.*")}
-    plots = {f"plots/{n}.csv" for n in ("roc", "pr", "calibration", "confusion", "decision_curve")}
+    drawn = ("roc", "pr", "calibration", "confusion", "decision_curve")
+    plots = {f"plots/{name}.svg" for name in drawn} | {f"curves/{name}.csv" for name in drawn}
     files = {"report.json", "report.html", "metrics.json", "scores.parquet"}
     assert found == plots | files
     assert outcome["page"] == "reports/mean/evaluate/report.html"

@@ -209,7 +209,9 @@ def test_the_page_words_every_metric_and_loads_nothing(done):
     assert "Gradient boosting on the same patients" in page
     assert "http" not in page.split("</style>")[1].replace("http://www.w3.org", "")
     assert page.count("<figure") >= 2
-    assert list((layout.evaluation / "plots").glob("*.csv"))
+    pictures = {path.stem for path in (layout.evaluation / "plots").glob("*.svg")}
+    numbers = {path.stem for path in (layout.evaluation / "curves").glob("*.csv")}
+    assert pictures == numbers >= {"calibration"}
 
 
 def test_the_artefact_agrees_with_the_network(done):

@@ -121,6 +121,13 @@ def test_train_writes_everything_that_describes_the_weights(trained: Layout) -> 
     assert described["parameters"] == sum(w.numel() for w in learned) - running
 
 
+def test_loss_and_score_are_drawn_with_the_epoch_that_was_kept(trained: Layout) -> None:
+    drawn = {path.name: path.read_text("utf-8") for path in trained.training.iterdir()}
+    assert set(drawn) == {"loss.svg", "score.svg"}
+    assert all(word in drawn["loss.svg"] for word in (">train<", ">val<", ">kept<", ">Epoch<"))
+    assert ">auroc<" in drawn["score.svg"]
+
+
 def test_history_has_a_line_for_each_epoch(trained: Layout) -> None:
     with (trained.weights / "history.csv").open() as file:
         lines = list(csv.DictReader(file))

@@ -157,7 +157,7 @@ class Measured(Measures[OperatingPoint]):
             return None
         from medpipe.evaluation import plots  # delayed: promote draws nothing
 
-        return plots.drawn(curves.curves(sample, at=point.threshold), sample, report)
+        return plots.drawn(curves.curves(sample, at=point.threshold), report)
 
     def lead(self, report: Report) -> str:
         """See `Measures.lead`."""

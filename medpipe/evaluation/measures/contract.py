@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower", "one", "zero"]
 """Where the best value of a metric lies; there is no default."""
 Report = Mapping[str, Any]
+Table = tuple[Sequence[str], Sequence[Sequence[Any]]]
+"""Header and rows."""
 P = TypeVar("P", bound=Point)
 
 
@@ -43,8 +45,9 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Figure:
-    """A plot for the page; `caption` ends with the figure that it shows."""
+    """A plot; `caption` ends with the figure that it shows, and `name` is its file's."""
 
+    name: str
     heading: str
     svg: str
     alt: str
@@ -64,6 +67,11 @@ class Cross:
     lead: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[tuple[int, str, bool], ...]], ...]
+
+    def table(self) -> Table:
+        """Header and rows."""
+        counted = [(name, *(count for count, _, _ in cells)) for name, cells in self.rows]
+        return ("truth", *self.columns), counted
 
 
 @dataclass(frozen=True)
@@ -90,10 +98,10 @@ class Drawn:
 
     Parameters
     ----------
-    tables : name → header and rows, for `dvc plots`
+    tables : name → the numbers behind the figures
     """
 
-    tables: Mapping[str, tuple[Sequence[str], Sequence[Sequence[Any]]]]
+    tables: Mapping[str, Table]
     figures: tuple[Figure, ...]
     cross: Cross | None = None
 
@@ -238,10 +246,13 @@ def mean(areas: Sequence[Area | None]) -> Area | None:
     )
 
 
-def write_csv(folder: Path, drawn: Drawn) -> None:
-    """The tables of `drawn`, one file each."""
+def write_tables(folder: Path, drawn: Drawn | None) -> None:
+    """The numbers behind `drawn`, one CSV file each; an empty folder where there are none."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, (header, rows) in drawn.tables.items():
+    tables = dict(drawn.tables) if drawn else {}
+    if drawn and drawn.cross:
+        tables["confusion"] = drawn.cross.table()
+    for name, (header, rows) in tables.items():
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(header)

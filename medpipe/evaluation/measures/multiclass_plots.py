@@ -43,22 +43,18 @@ def drawn(truth: NDArray[Any], shares: Floats, classes: Sequence[str], report: R
     curves = rocs({name: (truth == k, shares[:, k]) for k, name in enumerate(classes)})
     sure = Sample.of(called == truth, shares.max(axis=1), np.arange(len(truth)))
     bins = calibration.reliability(sure)
-    names = np.array(classes)
     tables = {
         "roc": roc_table(curves, "class"),
         "calibration": (
             ("predicted", "observed", "examples"),
             list(zip(bins.predicted, bins.observed, bins.examples, strict=True)),
         ),
-        "confusion": (
-            ("actual", "predicted"),
-            list(zip(names[truth], names[called], strict=True)),
-        ),
     }
     found = report["splits"]["test"]["metrics"]
     area, error = words.shown(found["auroc"]), words.shown(found["ece"])
     figures = (
         Figure(
+            "roc",
             "Each class against the rest (ROC)",
             plots.svg(roc, curves),
             f"ROC curve of each class. Mean area {area}.",
@@ -66,6 +62,7 @@ def drawn(truth: NDArray[Any], shares: Floats, classes: Sequence[str], report: R
             f"Mean area {area}.",
         ),
         Figure(
+            "calibration",
             "As sure as it says? (calibration)",
             plots.svg(_calibration, bins),
             f"Probability of the called class against how often it is right. Error {error}.",

@@ -33,6 +33,7 @@ def drawn(truth: Floats, risks: Floats, labels: Sequence[str], report: Report) -
     area, error = words.shown(found["auroc"]), words.shown(found["ece"])
     figures = (
         Figure(
+            "roc",
             "Each label (ROC)",
             plots.svg(roc, curves),
             f"ROC curve of each label. Mean area {area}.",
@@ -40,6 +41,7 @@ def drawn(truth: Floats, risks: Floats, labels: Sequence[str], report: Report) -
             f"Mean area {area}.",
         ),
         Figure(
+            "calibration",
             "Risk against outcome (calibration)",
             plots.svg(_calibration, bins),
             f"Predicted risk against observed share, by label. Mean error {error}.",

@@ -57,6 +57,7 @@ def drawn(truth: Floats, answers: Floats, report: Report, *, half_width: float) 
     }
     figures = (
         Figure(
+            "answers",
             "Truth against answer",
             plots.svg(_cloud, cloud),
             f"Truth by answer, a point per test example, and the range around it. R² {r2}.",
@@ -64,6 +65,7 @@ def drawn(truth: Floats, answers: Floats, report: Report, *, half_width: float) 
             f"R² {r2}.",
         ),
         Figure(
+            "calibration",
             "Right on average? (calibration)",
             plots.svg(_calibration, cloud),
             f"Mean truth by mean answer in ten groups of equal size. Slope {slope}.",

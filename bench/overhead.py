@@ -41,8 +41,9 @@ ROOT = Path(__file__).resolve().parents[1]
 WORKLOAD = "chest_xray"
 SIZE_PX = 96
 LIMIT_RATIO, LIMIT_RERUN_S = 1.3, 15
-_STAGE_ENDS = re.compile(rf"({'|'.join(stages.NAMES)}) {WORKLOAD}: done in ([\d.]+) s")
+_STAGE_ENDS = re.compile(rf"({'|'.join(stages.NAMES)}) \w+: done in ([\d.]+) s")
 _TASK_ENDS = "Finished in state Completed()"
+_ASKED = r"\b{0} \w+: start|Stage '{0}@"
 
 
 def main() -> None:
@@ -55,7 +56,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as name:
         root = project(Path(name) / "project", epochs=given.epochs)
-        command = [str(Path(sys.executable).parent / "medpipe"), "--root", str(root)]
+        # Verbose, for Prefect's own lines: they say when each task has ended.
+        medpipe = Path(sys.executable).parent / "medpipe"
+        command = [str(medpipe), "--verbose", "--root", str(root)]
         theirs = finished([sys.executable, __file__, "--plain", str(root)], root)
         ours = finished([*command, "run", WORKLOAD], root)
         again = finished([*command, "run", WORKLOAD], root)
@@ -131,8 +134,9 @@ def steps(run: Finished) -> list[tuple[str, float]]:
     after = ["promote", *(["package"] if run.outcome["bento"] else []), "push", "page"]
     marks = [at for at, line in run.lines if "Beginning flow run" in line or _TASK_ENDS in line]
     took = [end - start for start, end in zip([0.0, *marks], [*marks, run.wall_s], strict=True)]
-    # Where DVC has nothing to do after ingest it is asked once, before promote, and says nothing.
-    asked = [name for name in stages.NAMES if any(f"'{name}@" in line for _, line in run.lines)]
+    # Where DVC has nothing to do after ingest it is asked once, before promote.
+    said = "\n".join(line for _, line in run.lines)
+    asked = [name for name in stages.NAMES if re.search(_ASKED.format(name), said)]
     return list(zip(["start", *asked, *after, "end"], took, strict=True))
 
 

@@ -16,14 +16,13 @@ async def show(layout: Layout, outcome: dict[str, Any]) -> None:
     report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
     await acreate_markdown_artifact(
         key=f"{layout.workload.replace('_', '-')}-training",
-        description=headline(outcome),
+        description=headline(outcome["verdict"]),
         markdown=markdown(layout, report, outcome),
     )
 
 
-def headline(outcome: dict[str, Any]) -> str:
+def headline(verdict: dict[str, Any]) -> str:
     """The verdict in one sentence."""
-    verdict = outcome["verdict"]
     return f"{verdict['workload']} version {verdict['version']}: {verdict['summary']}"
 
 
@@ -45,7 +44,7 @@ def markdown(layout: Layout, report: dict[str, Any], outcome: dict[str, Any]) ->
         "what ingest refused (this machine only)": layout.quarantine,
     }
     where = "\n".join(f"- {name}: `{path}`" for name, path in places.items())
-    return f"""# {headline(outcome)}
+    return f"""# {headline(outcome["verdict"])}
 
 Measured on {test["examples"]} examples of {test["groups"]} patients that no training saw.
 
@@ -98,7 +97,7 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
 {report["title"]}: {measured} ({_confidence(report)} intervals)
 {numbers}
 
-{headline(outcome)}{reasons}
+{headline(outcome["verdict"])}{reasons}
 
 What to type next
 {after}

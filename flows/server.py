@@ -47,6 +47,7 @@ def embedded() -> Callable[[], None]:
     # Registered before Prefect registers what sends its last logs and events, so called after it.
     atexit.register(_stop, process)
     config.prefer("PREFECT_API_URL", address)
+    config.prefer("PREFECT_UI_URL", "")  # it has no pages, so no run can be looked at there
     refresh_global_settings_context()
     return lambda: _wait(address, process)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 from prefect.logging import get_run_logger
@@ -12,9 +13,17 @@ from prefect.logging import get_run_logger
 from medpipe import config
 from medpipe.errors import MedpipeError
 
+_REMARKS = (
+    *("Running stage ", "> ", "Generating lock file", "Updating lock file"),
+    *("Use `dvc push`", "To track the changes with git", "To enable auto staging", "\tgit add"),
+    *("Data and pipelines are up to date", "{"),
+)
+"""How lines begin that tell a person nothing new: DVC's to who typed it, and a stage's result as
+JSON, which its last line says in words."""
+
 
 class StepFailedError(MedpipeError):
-    """A command ended with an error; its last lines are the message."""
+    """A command ended with an error; what it said of it is the message."""
 
 
 def stale(targets: list[str], *, root: Path) -> bool:
@@ -51,12 +60,23 @@ def dvc(*arguments: str, root: Path, shown: bool = True) -> list[str]:
         try:
             for line in process.stdout:
                 lines.append(line.rstrip())
-                if lines[-1] and shown:
+                if shown and lines[-1] and not lines[-1].startswith(_REMARKS):
                     logger.info(lines[-1])
         except BaseException:
             process.terminate()
             raise
     if process.returncode != 0:
-        told = [line for line in lines if line.startswith("medpipe: ")] or lines[-5:]
-        raise StepFailedError("\n".join(told).removeprefix("medpipe: "))
+        raise StepFailedError(explained(lines))
     return lines
+
+
+def explained(lines: list[str]) -> str:
+    """What `lines`, printed by a command that failed, say of it.
+
+    The whole of medpipe's own message, without what DVC says after it; else the last lines.
+    """
+    starts = [number for number, line in enumerate(lines) if line.startswith("medpipe: ")]
+    if not starts:
+        return "\n".join(lines[-5:])
+    own = takewhile(lambda line: not line.startswith("ERROR: "), lines[starts[-1] :])
+    return "\n".join(own).removeprefix("medpipe: ").strip()

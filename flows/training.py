@@ -12,7 +12,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger, task
 
-from flows import page, steps
+from flows import console, page, steps
 from medpipe import files, promotion, stages, tracking
 from medpipe import package as packaging
 from medpipe.errors import TrackingError
@@ -36,21 +36,27 @@ async def _world_failed(_task: Any, _run: Any, state: Any) -> bool:
 def promote(workload: str, *, root: Path) -> dict[str, Any]:
     """Let the gate decide, and release the model if it is allowed."""
     opened = open_workload(workload, root)
-    return promotion.promote(opened.workload, opened.params, opened.layout)
+    verdict = promotion.promote(opened.workload, opened.params, opened.layout)
+    get_run_logger().info("promote: %s", page.headline(verdict))
+    return verdict
 
 
 @task
 def package(workload: str, *, root: Path) -> dict[str, Any]:
     """Build the bento that serves the champion."""
-    return packaging.package(workload, Layout(root, workload))
+    built = packaging.package(workload, Layout(root, workload))
+    get_run_logger().info("package: %s, %.1f MiB", built["tag"], built["mib"])
+    return built
 
 
 @task(retries=2, retry_delay_seconds=[5, 30])
 def push(*, root: Path) -> str:
     """Copy data and models to DVC's default remote; "no remote" where none is configured."""
-    if not any("(default)" in line for line in steps.dvc("remote", "list", root=root)):
-        return "no remote"
-    return steps.dvc("push", root=root)[-1]
+    remotes = steps.dvc("remote", "list", root=root, shown=False)
+    there = any("(default)" in line for line in remotes)
+    pushed = steps.dvc("push", root=root, shown=False)[-1] if there else "no remote"
+    get_run_logger().info("push: %s", pushed)
+    return pushed
 
 
 @flow(
@@ -80,7 +86,6 @@ async def train(
     with files.locked(layout.home.folder / "training.lock"):
         outcome = _trained(layout, package_it=package_it)
     await page.show(layout, outcome)
-    get_run_logger().info(page.headline(outcome))
     return outcome
 
 
@@ -94,6 +99,7 @@ def _trained(layout: Layout, *, package_it: bool) -> dict[str, Any]:
         done |= {stage: reproduce(stage, workload, root=root) for stage in rest}
     else:
         done |= dict.fromkeys(rest, "unchanged")
+        get_run_logger().info("%s %s: unchanged", ", ".join(rest), workload)
     verdict = promote(workload, root=root)
     built = package(workload, root=root) if package_it and verdict["allowed"] else None
     return {
@@ -112,5 +118,6 @@ def run(workload: str, *, root: Path, reason: str, package: bool) -> tuple[dict[
     -------
     The flow's outcome, and the same in words for a terminal.
     """
+    console.calm()
     outcome = asyncio.run(train(workload, reason=reason, root=root, package_it=package))
     return outcome, page.farewell(Layout(root, workload), outcome)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from pathlib import Path
 
 import click
@@ -42,7 +43,8 @@ def run(root: Path, workload: str, reason: str, no_package: bool) -> None:
     flow = importlib.import_module("flows.training")  # meanwhile the server starts
     answers()
     outcome, words = flow.run(workload, root=root, reason=reason, package=not no_package)
-    click.echo(words, err=True)
+    if logging.getLogger("medpipe").isEnabledFor(logging.INFO):
+        click.echo(words, err=True)
     show(outcome)
 
 

@@ -140,8 +140,9 @@ class Intake:
     def _once(self, task: Task) -> None:
         self.items += 1
         if task.example in self._entries:
+            first = list(self._entries).index(task.example) + 1
             raise SourceError(
-                f"the source offers item {task.number} a second time under the same name; keep one"
+                f"items {first} and {task.number} of the source have the same name; keep one"
             )
         # Takes the place until the item is read; a run that ends before never saves it.
         self._entries[task.example] = Entry(task.revision, None, None)

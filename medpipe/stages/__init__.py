@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medpipe.errors import ParamsError
+from medpipe.outcome import told
 from medpipe.project import open_workload
 
 NAMES = ("ingest", "validate", "preprocess", "train", "export", "evaluate")
@@ -32,5 +33,6 @@ def run(stage: str, workload: str, *, root: Path) -> dict[str, Any]:
     started = time.perf_counter()
     _log.info("%s %s: start", stage, workload)
     outcome: dict[str, Any] = function(opened.workload, opened.params, opened.layout)
-    _log.info("%s %s: done in %.1f s", stage, workload, time.perf_counter() - started)
+    took = time.perf_counter() - started
+    _log.info("%s %s: done in %.1f s: %s", stage, workload, took, told(outcome))
     return outcome

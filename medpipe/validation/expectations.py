@@ -21,7 +21,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
 
 from medpipe.errors import DataError
 from medpipe.validation import rules
@@ -47,8 +51,12 @@ class Suite:
     def __init__(self, workload: Workload) -> None:
         self._columns = workload.columns
         self._rules = {rule.name: rule for rule in rules.of(workload)}
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False)
+        # No site of Data Docs, for which a folder would be made.
+        stores = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+        settings = DataContextConfig(
+            store_backend_defaults=stores, progress_bars=ProgressBarsConfig(globally=False)
+        )
+        context = gx.get_context(mode="ephemeral", project_config=settings)
         asset = context.data_sources.add_pandas("raw").add_dataframe_asset("part")
         self._whole = asset.add_batch_definition_whole_dataframe("rows")
 

@@ -84,7 +84,8 @@ class Finding:
     def sentence(self) -> str:
         """For the error that stops the run."""
         named = ", ".join(self.examples[:3]) + (", …" if self.count > 3 else "")
-        who = f" ({self.count} examples: {named})" if self.examples else ""
+        many = "example" if self.count == 1 else "examples"
+        who = f" ({self.count} {many}: {named})" if self.examples else ""
         what = self.detail or f"must hold: {self.rule.meaning}"
         return f"{self.rule.name}{who}: {what}; {self.rule.todo}"
 
@@ -127,7 +128,7 @@ def _declared(column: Column) -> list[Rule]:
         rules.append(Rule(f"{name}.values", "values", own, meaning, severity, values=column.values))
     low, high, span_h = column.low, column.high, column.span_h
     if column.dtype == "series":
-        meaning = f"every measurement of {name} is within {column.allowed}"
+        meaning = f"all of {name} are {column.allowed}"
         rules.append(
             Rule(
                 f"{name}.range", "series", own, meaning, severity, low=low, high=high, span_h=span_h

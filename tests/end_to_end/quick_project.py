@@ -68,11 +68,22 @@ def copy_of(trained: Path, folder: Path) -> Path:
     return folder
 
 
-def set_params(folder: Path, changes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write params.yaml: `QUICK` with the sections of `changes` laid over it."""
+def set_params(
+    folder: Path,
+    changes: Mapping[str, Mapping[str, Any]],
+    *,
+    others: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+) -> None:
+    """Write params.yaml: `QUICK` with the sections of `changes` laid over it, and `others`.
+
+    Parameters
+    ----------
+    others : further workloads, each with its sections
+    """
     sections = {name: {**values, **changes.get(name, {})} for name, values in QUICK.items()}
     sections |= {name: dict(values) for name, values in changes.items() if name not in QUICK}
-    text = yaml.safe_dump({"workloads": {WORKLOAD: sections}}, sort_keys=False)
+    content = {"workloads": {WORKLOAD: sections, **(others or {})}}
+    text = yaml.safe_dump(content, sort_keys=False)
     (folder / "params.yaml").write_text(text, encoding="utf-8")
 
 

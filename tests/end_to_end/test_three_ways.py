@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shlex
 import socket
 import urllib.request
@@ -14,6 +15,8 @@ import planted
 import pytest
 import quick_project
 from quick_project import WORKLOAD, end, medpipe, run, start, wait_for
+
+from medpipe import stages
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -33,9 +36,23 @@ def test_medpipe_run_makes_the_same_model_and_verdict(by_hand, tmp_path):
     assert quick_project.model(root) == by_hand["model"]
     assert quick_project.judged(outcome["verdict"]) == by_hand["verdict"]
     assert set(outcome["stages"].values()) == {"ran"}
+    assert re.findall(r"^(\w+) chest_xray: done in", told.stderr, re.MULTILINE) == list(
+        stages.NAMES
+    )
+    # The embedded server has no pages, and Prefect's words do not say which task has ended.
+    assert not [word for word in ("View at", "Finished in state", "{") if word in told.stderr]
     assert (root / ".medpipe/bentoml/bentos/medpipe_chest_xray").is_dir()
     what_next = [line for line in told.stderr.splitlines() if line.startswith("  look at the rep")]
     assert Path(shlex.split(what_next[0])[-1]).read_text("utf-8").endswith("</html>")
+
+
+def test_a_stage_that_refuses_is_told_whole_and_without_a_traceback(reproduced, tmp_path):
+    root = quick_project.copy_of(reproduced, tmp_path / "project")
+    quick_project.set_params(root, {"validate": {"min_examples": 5000}})
+    told = run("medpipe", "run", WORKLOAD, cwd=root, status=1).stderr
+    last = told[told.rindex("medpipe: ") :]
+    assert "examples where at least 5000 are asked; ingest more of the source" in last
+    assert "Traceback" not in told
 
 
 def test_a_prefect_worker_makes_the_same_model_and_verdict(by_hand, tmp_path):

@@ -1,5 +1,6 @@
 """The suite finds the examples that break a rule, and nothing else of them leaks."""
 
+import logging
 import os
 import tempfile
 from datetime import date
@@ -93,13 +94,17 @@ def test_an_empty_part_breaks_nothing(suite, tmp_path):
     assert suite.broken(path) == {}
 
 
-def test_nothing_is_printed_and_no_temporary_folder_stays(tmp_path, capfd, monkeypatch):
+def test_nothing_is_printed_or_logged_and_no_temporary_folder_is_made(
+    tmp_path, capfd, caplog, monkeypatch
+):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folder = tmp_path / "raw"
     folder.mkdir()
-    Suite(Question()).broken(part(folder, sex=["F", "X", None, "F"]))
+    with caplog.at_level(logging.INFO):
+        Suite(Question()).broken(part(folder, sex=["F", "X", None, "F"]))
     assert os.listdir(tmp_path) == ["raw"]
     assert capfd.readouterr() == ("", "")
+    assert not [record for record in caplog.records if "directory" in record.getMessage()]
 
 
 class Course(Question):

@@ -1,0 +1,56 @@
+"""A stage's outcome as one line of a log: what was counted, without what is nought or long."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_DIGEST = 64
+"""Hexadecimal digits of a SHA-256; the first twelve tell two apart."""
+
+
+def told(outcome: Mapping[str, Any]) -> str:
+    """`outcome` in words; empty where there is nothing to tell.
+
+    Examples
+    --------
+    >>> told({"items": 909, "new": 0, "quarantined": {"duplicate": 18}, "passed": True})
+    'items 909, quarantined (duplicate: 18), passed yes'
+    >>> told({"auroc": {"value": 0.9461, "low": 0.8983, "high": 0.9726, "count": 3}})
+    'auroc 0.946 (0.898–0.973)'
+    """
+    said = {name.replace("_", " "): _value(value) for name, value in outcome.items()}
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value)
+
+
+def _value(value: Any) -> str:
+    """`value` in words; empty where it is nothing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, str):
+        return value[:12] if len(value) == _DIGEST else value
+    if isinstance(value, Mapping):
+        return _interval(value) if {"value", "low", "high"} <= set(value) else _listed(value)
+    if isinstance(value, Sequence):
+        return ", ".join(map(_value, value))
+    return str(value) if value else ""
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    """Names may be whole sentences, so a colon stands behind each."""
+    said = {
+        name: told(value) if isinstance(value, Mapping) else _value(value)
+        for name, value in values.items()
+    }
+    listed = "; ".join(f"{name}: {value}" for name, value in said.items() if value)
+    return listed and f"({listed})"
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    if found["value"] is None:
+        return "undefined"
+    if found["low"] is None:
+        return f"{found['value']:.3f}"
+    return f"{found['value']:.3f} ({found['low']:.3f}–{found['high']:.3f})"

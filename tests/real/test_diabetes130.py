@@ -1,10 +1,13 @@
 """Readmission on the 130 US hospitals: from the published archive to measured answers."""
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from medpipe import config, stages
 from medpipe.workloads import get
@@ -13,15 +16,14 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 KEY = "a key that only the tests know!!"
 """Fixes which patients are tested; it was not chosen among others."""
 _MINUTES_MAX = 15
-SECTION: dict[str, dict[str, Any]] = {
-    "source": {"name": "diabetes130"},
-    "validate": {"min_examples": 1000},
-    "preprocess": {"rare": 100},
-    "model": {"layers": 3, "width": 256, "embedding": 16, "dropout": 0.5},
-    "train": {"epochs": 5, "batch_size": 256, "learning_rate": 0.002, "l2": 0.01},
-    "export": {"variants": ["fp32"]},
-}
-"""As docs/bring-your-data.md gives it."""
+PAGE = Path(__file__).parents[2] / "docs" / "bring-your-data.md"
+
+
+def recipe() -> dict[str, Any]:
+    """The section that the page gives for the published data."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    sections = [yaml.safe_load(block)["workloads"].get("readmission") for block in blocks]
+    return next(each for each in sections if each and each["source"]["name"] == "diabetes130")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,7 @@ def test_the_publication_is_read_whole(archive):
 @pytest.fixture(scope="module")
 def report(archive, tmp_path_factory):
     root = tmp_path_factory.mktemp("project")
-    section = SECTION | {"source": SECTION["source"] | {"path": str(archive)}}
+    section = recipe() | {"source": {"name": "diabetes130", "path": str(archive)}}
     (root / "params.yaml").write_text(json.dumps({"workloads": {"readmission": section}}))
     patch = pytest.MonkeyPatch()
     patch.setenv("MEDPIPE_PSEUDONYM_KEY", KEY)

@@ -146,6 +146,22 @@ def test_nonsense_gets_a_4xx_that_says_what_to_do(made, client, content):
     assert answer.json()["error"]
 
 
+OUTSIDE = {
+    "icu_mortality": ({"age_years": 70, "sex": "F"}, "nothing was measured in the first 48 hours"),
+    "readmission": ({"discharge_disposition": "died"}, "the patient died"),
+}
+"""What is stated of someone whom the question is not about, and the reason."""
+
+
+def test_a_request_that_the_question_is_not_about_is_refused_with_the_reason(made, client):
+    if made.name not in OUTSIDE:
+        pytest.skip("no record of this workload is outside its question")
+    stated, reason = OUTSIDE[made.name]
+    answer = client.post(f"/v1/{made.name}", json=stated)
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(reason)
+
+
 def ask(made: Made, client: TestClient):
     """The answer to the workload's own example, or to a file of the sample."""
     workload = workloads.get(made.name)

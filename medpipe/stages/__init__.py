@@ -28,6 +28,10 @@ def run(stage: str, workload: str, *, root: Path) -> dict[str, Any]:
     """
     if stage not in NAMES:
         raise ParamsError(f"no stage is called {stage!r}; there are: {', '.join(NAMES)}")
+    import pyarrow as pa  # delayed: the help of the command line has no use for it
+
+    # Arrow's own allocator keeps what was freed, the more of it the longer parts are read.
+    pa.set_memory_pool(pa.system_memory_pool())
     opened = open_workload(workload, root)
     function = getattr(importlib.import_module(f"{__name__}.{stage}"), stage)
     started = time.perf_counter()

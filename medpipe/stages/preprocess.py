@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,8 +41,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class _Plan:
-    """What goes where: the rows of ready in the order of raw, (N,), and the side of each."""
+    """What goes where.
 
+    Parameters
+    ----------
+    kept : (rows of raw,) whether each is in ready
+    frame, sides : the N that are, in the order of raw, and the side of each
+    """
+
+    kept: np.ndarray
     frame: pd.DataFrame
     sides: np.ndarray
     left_out: dict[str, int]
@@ -73,11 +81,12 @@ def preprocess(workload: Workload, params: Params, layout: Layout) -> dict[str, 
     raw = Raw(layout.raw, workload.columns)
     plan = _plan(raw.frame(_small(workload)), workload, params)
     _check(plan, workload, params)
-    train = set(plan.frame["example"][plan.sides == "train"])
+    train = plan.kept.copy()
+    train[plan.kept] = plan.sides == "train"
     state = workload.fit(_rows(raw, workload, train), params.preprocess)
     threads = params.ingest.threads or os.cpu_count() or 1
     with files.new_folder(layout.ready) as folder:
-        rows = _rows(raw, workload, set(plan.frame["example"]))
+        rows = _rows(raw, workload, plan.kept)
         _write(folder, plan, workload, _encoded(rows, workload, state, threads=threads))
         receipt = split.receipt(
             _examples(plan, workload),
@@ -114,7 +123,7 @@ def _plan(frame: pd.DataFrame, workload: Workload, params: Params) -> _Plan:
         "copy_on_another_side": int(copied.sum()),
         **Counter(reason for reason in outside if reason is not None),
     }
-    return _Plan(frame[kept].reset_index(drop=True), sides[kept], left_out)
+    return _Plan(kept, frame[kept].reset_index(drop=True), sides[kept], left_out)
 
 
 def _excluded(frame: pd.DataFrame, workload: Workload) -> list[str | None]:
@@ -155,12 +164,12 @@ def _check(plan: _Plan, workload: Workload, params: Params) -> None:
             )
 
 
-def _rows(raw: Raw, workload: Workload, kept: set[str]) -> Iterator[Row]:
+def _rows(raw: Raw, workload: Workload, kept: np.ndarray) -> Iterator[Row]:
     """The rows of `kept`, with all that `fit` and `encode` look at: all but the file itself."""
     columns = [c for c in workload.columns if c.name != ORIGINAL]
     size = _BATCH if any(column.content for column in columns) else _SMALL_BATCH
-    for batch in raw.batches([column.name for column in columns], size):
-        yield from (row for row in batch if row["example"] in kept)
+    batches = raw.batches([column.name for column in columns], size)
+    return compress(chain.from_iterable(batches), kept)
 
 
 def _encoded(
@@ -202,7 +211,7 @@ def _in_order(
 def _write(folder: Path, plan: _Plan, workload: Workload, encoded: Iterator[_Encoded]) -> None:
     """Arrays and rows of every side; thumbnails too where near duplicates are looked for."""
     rows = plan.frame.assign(label=plan.frame[workload.label])
-    frames: dict[str, pd.DataFrame] = {side: rows[plan.sides == side] for side in split.SIDES}
+    frames = ((side, rows[plan.sides == side]) for side in split.SIDES)
     thumbnails = ready.Appender(folder / _THUMBNAILS, len(rows))
     with ready.Writer(folder, frames) as writer:
         for expected, side in zip(rows["example"], plan.sides, strict=True):
@@ -220,7 +229,12 @@ def _write(folder: Path, plan: _Plan, workload: Workload, encoded: Iterator[_Enc
 
 def _comparison(folder: Path) -> duplicates.Compare | None:
     path = folder / _THUMBNAILS
-    return duplicates.comparison(np.load(path, mmap_mode="r")) if path.is_file() else None
+
+    def alike(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        # Mapped anew each time: the pages of all pairs so far would be memory of this process.
+        return duplicates.comparison(np.load(path, mmap_mode="r"))(left, right)
+
+    return alike if path.is_file() else None
 
 
 def _examples(plan: _Plan, workload: Workload) -> split.Examples:

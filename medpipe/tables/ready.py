@@ -14,7 +14,7 @@ data, and a full disk is an error where a memory map would be killed by the kern
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -24,7 +24,6 @@ import pandas as pd
 
 from medpipe import files
 from medpipe.errors import DataError, MissingStageError
-from medpipe.split import SIDES
 
 _ROWS = "rows.parquet"
 _INPUTS = "inputs.json"
@@ -148,16 +147,18 @@ class Writer:
     Parameters
     ----------
     folder : empty
-    frames : side → its rows, (N, columns), in the order in which their inputs will come
+    frames : every side and its rows, (N, columns), in the order in which their inputs will come;
+        taken one after the other, so that they need not be held together
     """
 
-    def __init__(self, folder: Path, frames: Mapping[str, pd.DataFrame]) -> None:
+    def __init__(self, folder: Path, frames: Iterable[tuple[str, pd.DataFrame]]) -> None:
         self._folder = folder
-        self._counts = {side: len(frame) for side, frame in frames.items()}
+        self._counts: dict[str, int] = {}
         self._appenders: dict[tuple[str, str], Appender] = {}
-        for side in SIDES:
+        for side, frame in frames:
             (folder / side).mkdir()
-            frames[side].to_parquet(folder / side / _ROWS, index=False)
+            frame.to_parquet(folder / side / _ROWS, index=False)
+            self._counts[side] = len(frame)
 
     def __enter__(self) -> Writer:
         return self

@@ -123,7 +123,7 @@ def write_project(root: Path, **model: float) -> Layout:
         side: pd.DataFrame(made).drop(columns="image").assign(label=[r["bright"] for r in made])
         for side, made in rows.items()
     }
-    with Writer(layout.ready, frames) as writer:
+    with Writer(layout.ready, frames.items()) as writer:
         for side, made in rows.items():
             for row in made:
                 writer.add(side, Mean().encode(row, {}))

@@ -78,7 +78,7 @@ def prepare(root: Path, *, val: int = 16, seed: int = 0) -> Layout:
         for side, n in counts.items()
     }
     with files.new_folder(layout.ready) as folder:
-        with ready.Writer(folder, frames) as writer:
+        with ready.Writer(folder, frames.items()) as writer:
             for side, frame in frames.items():
                 for label in frame["label"]:
                     image = rng.integers(0, 120, (1, SIZE, SIZE), dtype=np.uint8)

@@ -38,20 +38,20 @@ def test_a_row_of_another_shape_is_refused(tmp_path):
 def test_missing_rows_are_noticed(tmp_path):
     with (
         pytest.raises(DataError, match=r"1 rows came for image.npy where 2 were counted"),
-        Writer(tmp_path, frames(train=2)) as writer,
+        Writer(tmp_path, frames(train=2).items()) as writer,
     ):
         writer.add("train", {"image": np.zeros(3)})
 
 
 def test_inputs_come_back_in_the_order_of_the_network_s_arguments(tmp_path):
-    with Writer(tmp_path, frames(train=1)) as writer:
+    with Writer(tmp_path, frames(train=1).items()) as writer:
         writer.add("train", {"numbers": np.zeros(2), "codes": np.zeros(3), "known": np.zeros(2)})
     assert list(Ready(tmp_path).arrays("train")) == ["numbers", "codes", "known"]
     assert Ready(tmp_path).arrays("val") == {}
 
 
 def test_sides_and_inputs_are_kept_apart(tmp_path):
-    with Writer(tmp_path, frames(train=2, test=1)) as writer:
+    with Writer(tmp_path, frames(train=2, test=1).items()) as writer:
         for side, value in (("train", 1), ("test", 2), ("train", 3)):
             writer.add(side, {"a": np.full(2, value), "b": np.full((), value, np.float32)})
     ready = Ready(tmp_path)
@@ -62,7 +62,7 @@ def test_sides_and_inputs_are_kept_apart(tmp_path):
 
 
 def test_arrays_are_read_only_memory_maps(tmp_path):
-    with Writer(tmp_path, frames(train=1)) as writer:
+    with Writer(tmp_path, frames(train=1).items()) as writer:
         writer.add("train", {"a": np.zeros(3)})
     array = Ready(tmp_path).arrays("train")["a"]
     assert isinstance(array, np.memmap)
@@ -71,7 +71,7 @@ def test_arrays_are_read_only_memory_maps(tmp_path):
 
 
 def test_a_side_without_rows_has_an_empty_frame_and_no_array(tmp_path):
-    with Writer(tmp_path, frames()):
+    with Writer(tmp_path, frames().items()):
         pass
     assert Ready(tmp_path).arrays("external") == {}
     assert list(Ready(tmp_path).frame("external").columns) == ["example"]

@@ -84,7 +84,7 @@ def project(
         for side, x in values.items()
     }
     with files.new_folder(layout.ready) as folder:
-        with ready.Writer(folder, frames) as writer:
+        with ready.Writer(folder, frames.items()) as writer:
             for side, rows in values.items():
                 for row in rows:
                     writer.add(side, {"x": row})

@@ -138,11 +138,11 @@ def _excluded(frame: pd.DataFrame, workload: Workload) -> list[str | None]:
 
 def _check(plan: _Plan, workload: Workload, params: Params) -> None:
     """Raise DataError where no model could be fitted, or none measured."""
-    frame, label = plan.frame, workload.label
+    frame, labels = plan.frame, list(workload.label_columns)
     if frame.empty:
         raise DataError(
-            f"none of the {sum(plan.left_out.values())} examples of raw has a {label}; give "
-            "the source its labels and ingest again"
+            f"none of the {sum(plan.left_out.values())} examples of raw has a "
+            f"{' or '.join(labels)}; give the source its labels and ingest again"
         )
     if frame["group"].nunique() == 1:
         raise DataError(
@@ -150,18 +150,22 @@ def _check(plan: _Plan, workload: Workload, params: Params) -> None:
             "different ones: ingest more patients"
         )
     for side in ("train", "val", "test"):
-        here = frame[label][plan.sides == side]
+        here = frame.loc[plan.sides == side, labels]
         if here.empty:
             raise DataError(
                 f"{side} got none of {frame['group'].nunique()} patients "
                 f"(split.val {params.split.val:g}, split.test {params.split.test:g}); ingest more "
                 "patients, or raise the share of that side"
             )
-        if _classed(workload) and here.nunique() < 2:
-            raise DataError(
-                f"every one of the {len(here)} examples of {side} has {label} = {here.iloc[0]}; "
-                "a classifier needs two classes on each side: ingest more patients of the other"
-            )
+        for label in _classed(workload):
+            known = here[label].dropna().convert_dtypes()  # 1 and not 1.0
+            if known.nunique() < 2:
+                value = known.iloc[0] if len(known) else "not known"
+                raise DataError(
+                    f"every one of the {len(known) or len(here)} examples of {side} has "
+                    f"{label} = {value}; a classifier needs two classes on each side: ingest "
+                    "more patients of the other"
+                )
 
 
 def _rows(raw: Raw, workload: Workload, kept: np.ndarray) -> Iterator[Row]:
@@ -256,8 +260,9 @@ def _small(workload: Workload) -> list[str]:
     return [c.name for c in workload.columns if not c.content]
 
 
-def _classed(workload: Workload) -> bool:
-    return next(c for c in workload.columns if c.name == workload.label).classed
+def _classed(workload: Workload) -> list[str]:
+    """The label columns that hold classes."""
+    return [c.name for c in workload.columns if c.name in workload.label_columns and c.classed]
 
 
 def _objects(column: pd.Series) -> np.ndarray:

@@ -64,6 +64,14 @@ class Shade(Workload):
     def draw(self, row, explanation): ...
 
 
+class Marks(Shade):
+    """Whether it is bright, and a second label that is not known of every picture."""
+
+    columns = (*Shade.columns, Column("is_torn", "int", "another label", low=0, high=1))
+    labels = ("is_bright", "is_torn")
+    objective = "multilabel"
+
+
 def picture(seed: int, bright: bool) -> np.ndarray:
     coarse = np.random.default_rng(seed).integers(0, 120, (8, 8))
     return (np.kron(coarse, np.ones((4, 4), int)) + 130 * bright).astype(np.uint8)
@@ -87,8 +95,8 @@ def row(number: int, *, pixels: np.ndarray | None = None, **changes):
     } | changes
 
 
-def project(root: Path, rows, **sections):
+def project(root: Path, rows, workload: Workload | None = None, **sections):
     """Workload, params and layout of a project whose raw holds `rows`."""
-    layout = Layout(root, "shade")
-    Raw(layout.raw, Shade.columns).append(rows)
-    return Shade(), config.parse(sections, Shade()), layout
+    workload, layout = workload or Shade(), Layout(root, "shade")
+    Raw(layout.raw, workload.columns).append(rows)
+    return workload, config.parse(sections, workload), layout

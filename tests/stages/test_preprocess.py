@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from shade import Shade, picture, project, row
+from shade import Marks, Shade, picture, project, row
 
 from medpipe import split
 from medpipe.errors import DataError, MissingStageError, StorageError
@@ -13,8 +13,8 @@ from medpipe.tables.ready import Ready
 HALVES = {"val": 0.25, "test": 0.25}
 
 
-def made(root, rows, **sections):
-    workload, params, layout = project(root, rows, **({"split": HALVES} | sections))
+def made(root, rows, workload=None, **sections):
+    workload, params, layout = project(root, rows, workload, **({"split": HALVES} | sections))
     return preprocess(workload, params, layout), Ready(layout.ready)
 
 
@@ -137,6 +137,25 @@ def test_data_that_cannot_carry_a_model_are_refused(tmp_path, rows, message):
     with pytest.raises(DataError, match=message):
         made(tmp_path, rows)
     assert not Layout(tmp_path, "shade").ready.exists()
+
+
+@pytest.mark.parametrize(
+    ("torn", "said"),
+    [
+        (lambda n: 1 if side_of(n) == "val" else n % 3 % 2, r"of val has is_torn = 1;"),
+        (lambda n: None if side_of(n) == "test" else n % 3 % 2, r"of test has is_torn = not known"),
+    ],
+)
+def test_each_of_several_labels_needs_two_classes_on_each_side(tmp_path, torn, said):
+    rows = [row(n, is_torn=torn(n)) for n in range(60)]
+    with pytest.raises(DataError, match=r"every one of the \d+ examples " + said):
+        made(tmp_path, rows, Marks())
+
+
+def test_a_label_that_is_known_of_some_only_keeps_none_out(tmp_path):
+    rows = [row(n, is_torn=n % 3 % 2 if n % 4 < 2 else None) for n in range(120)]
+    outcome, _ = made(tmp_path, rows, Marks())
+    assert sum(counts["examples"] for counts in outcome["counts"].values()) == 120
 
 
 def test_the_last_revision_of_an_example_is_encoded(tmp_path):

@@ -1,4 +1,8 @@
-"""A quantity: one output in standard deviations of train, squared error."""
+"""A quantity: one output in standard deviations of train, squared error.
+
+What the label's column declares impossible (a stay of −0.3 days) is never answered: answer and
+range end at its limits. Truth lies within them, so the range holds it as often as without.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +26,13 @@ if TYPE_CHECKING:
 class Line(Point):
     """answer = offset + scale · output ± half_width, which holds the truth in `coverage` of val.
 
-    All but `coverage` in the label's unit.
+    All but `coverage` in the label's unit. `Regression` cuts both at the column's limits.
     """
 
     offset: Finite
     scale: Finite
     half_width: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     coverage: Share
-
-    def answers(self, outputs: Floats) -> NDArray[np.float64]:
-        """The middle of the range, of the shape of `outputs`."""
-        return np.asarray(self.offset + self.scale * np.asarray(outputs, dtype=np.float64))
 
 
 class Regression(Objective):
@@ -100,14 +100,28 @@ class Regression(Objective):
     def answer(self, logits: Floats, point: Line) -> dict[str, Any]:
         """See `Objective.answer`; `low` and `high` hold the truth as often as `coverage` says."""
         (label,) = self.labels
-        value = float(point.answers(logits).reshape(()))
+        value = self.answers(logits, point).reshape(())
+        low, high = self.ends(value, point)
         return {
-            "value": value,
-            "low": value - point.half_width,
-            "high": value + point.half_width,
+            "value": float(value),
+            "low": float(low),
+            "high": float(high),
             "coverage": point.coverage,
             "unit": label.unit,
         }
+
+    def answers(self, outputs: Floats, point: Line) -> NDArray[np.float64]:
+        """The quantity for each of `outputs`, of their shape."""
+        return self._possible(point.offset + point.scale * np.asarray(outputs, dtype=np.float64))
+
+    def ends(self, answers: Floats, point: Line) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper end of the range around each of `answers`, of their shape."""
+        low, high = (self._possible(answers + side * point.half_width) for side in (-1, 1))
+        return low, high
+
+    def _possible(self, values: Floats) -> NDArray[np.float64]:
+        (label,) = self.labels
+        return np.clip(values, label.low, label.high)
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """R²: the share of the variance of `targets` that is explained; nan where there is none."""

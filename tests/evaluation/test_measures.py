@@ -194,10 +194,24 @@ def test_ranges_hold_the_truth_of_new_patients_as_often_as_they_say():
     for seed in range(40):
         point = STAY.operating_point(stays(seed, rows=100), PARAMS)
         new = stays(1000 + seed, rows=200)
-        held.append(
-            np.mean(np.abs(STAY.truth(new) - point.answers(new.logits)) <= point.half_width)
-        )
+        held.append(np.mean(np.abs(STAY.truth(new) - STAY.answers(new, point)) <= point.half_width))
     assert 0.88 < np.mean(held) < 0.93
+
+
+def test_evaluation_measures_the_very_answers_that_the_service_gives():
+    """Of a stay of 0 days or more whose line, 1 + 3 · output, goes below."""
+    label = Column("stay", "float", "stay", unit="days", low=0)
+    short = regression.Measured(Regression([label]))
+    outputs = np.array([-1.0, 0.0, 1.0, 2.0])
+    scored = Scored(pd.DataFrame({"label": [0.0, 2, 4, 7], "group": [1, 2, 3, 4]}), outputs)
+    point = regression.Line(1, 3, 1.5, 0.9)
+    answers = [short.objective.answer(output, point)["value"] for output in outputs]
+    assert answers == short.columns(scored, point)["answer"].tolist() == [0, 1, 4, 7]
+    found = short.measure(scored, point, PARAMS)["metrics"]
+    assert found["mae"]["value"] == pytest.approx(0.25)  # errors 0, 1, 0, 0; uncut: 2, 1, 0, 0
+    assert found["coverage"]["value"] == 1
+    report = {"operating_point": point.as_json()}
+    assert short.formula(report) == "answer = 1 + 3 · output days, not below 0"
 
 
 def test_the_same_errors_in_a_subgroup_of_little_variance_are_no_gap():

@@ -75,6 +75,24 @@ def test_a_quantity_comes_with_its_range_and_unit(output):
     }
 
 
+@pytest.mark.parametrize(
+    ("limits", "output", "expected"),
+    [
+        ((0, None), -2.0, (2.0, 0.0, 5.0)),  # 10 − 4 · 2, ± 3
+        ((0, None), -2.6, (0.0, 0.0, 3.0)),  # −0.4 days is no stay
+        ((None, 12), 1.0, (12.0, 9.0, 12.0)),
+        ((0, 30), 1.0, (14.0, 11.0, 17.0)),
+    ],
+)
+def test_no_answer_and_no_end_of_its_range_is_beyond_what_the_column_declares(
+    limits, output, expected
+):
+    low, high = limits
+    stay = Regression([Column("stay", "float", "stay", unit="days", low=low, high=high)])
+    found = stay.answer(np.float32(output), stay.point(POINTS["regression"][1]))
+    assert (found["value"], found["low"], found["high"]) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("name", POINTS)
 def test_an_operating_point_is_read_as_it_was_written_whatever_stands_beside_it(name):
     objective, point = POINTS[name]

@@ -3,6 +3,7 @@
 The answer is a straight line of the output, fitted on val, so that it is right on average at every
 height; half the width of the range is the error that val exceeds in one of ten (split conformal
 prediction, which assumes nothing of the errors but that the next patients are like those of val).
+Answers are those of `objectives.regression`, within the limits that the label's column declares.
 
 References
 ----------
@@ -67,13 +68,18 @@ class Measured(Measures[Line]):
         return Line(
             line.offset,
             line.scale,
-            _half_width(np.abs(truth - line.answers(outputs)), params.interval),
+            _half_width(np.abs(truth - self.answers(val, line)), params.interval),
             params.interval,
         )
 
+    def answers(self, scored: Scored, point: Line) -> Floats:
+        """What the service would answer for each of `scored`, (N,)."""
+        assert isinstance(self.objective, Regression)
+        return self.objective.answers(scored.logits, point)
+
     def measure(self, scored: Scored, point: Line, params: EvaluateParams) -> dict[str, Any]:
         """See `Measures.measure`."""
-        truth, answers = self.truth(scored), point.answers(scored.logits)
+        truth, answers = self.truth(scored), self.answers(scored, point)
         found = resampling.estimates(
             functions(truth, answers),
             scored.groups,
@@ -99,7 +105,7 @@ class Measured(Measures[Line]):
         truth = self.truth(test)
         before = Line(self.objective.mean, self.objective.std, 0.0, 0.0)
         mae = {
-            f"mae_{when}": float(np.abs(truth - line.answers(test.logits)).mean())
+            f"mae_{when}": float(np.abs(truth - self.answers(test, line)).mean())
             for when, line in (("before", before), ("after", point))
         }
         return {
@@ -121,8 +127,8 @@ class Measured(Measures[Line]):
         """See `Measures.paired`."""
         truth = self.truth(first[0])
         models = (
-            functions(truth, first[1].answers(first[0].logits)),
-            functions(truth, second[1].answers(second[0].logits)),
+            functions(truth, self.answers(*first)),
+            functions(truth, self.answers(*second)),
         )
         known, found = resampling.difference(metric, models, first[0].groups, params)
         return resampling.as_paired(metric, self.better[metric], known, found)
@@ -135,7 +141,7 @@ class Measured(Measures[Line]):
         Its own may be smaller, and the same errors would then look worse.
         """
         truth = self.truth(scored)
-        squares = np.square(truth - point.answers(scored.logits))
+        squares = np.square(truth - self.answers(scored, point))
         variance = _variance(truth)
 
         def lost(weights: Floats) -> Floats:
@@ -153,7 +159,7 @@ class Measured(Measures[Line]):
 
     def columns(self, scored: Scored, point: Line) -> dict[str, NDArray[Any]]:
         """See `Measures.columns`."""
-        answers = point.answers(scored.logits)
+        answers = self.answers(scored, point)
         return {"label": self.truth(scored), "logit": scored.logits, "answer": answers}
 
     def boost(self, fitting: Fitting) -> tuple[dict[str, Floats], int]:
@@ -165,7 +171,7 @@ class Measured(Measures[Line]):
 
     def choose(self, scored: Scored, point: Line, *, count: int) -> list[Chosen]:
         """The worst errors, and those nearest to the median error, half of each."""
-        truth, answers = self.truth(scored), point.answers(scored.logits)
+        truth, answers = self.truth(scored), self.answers(scored, point)
         names, errors = scored.frame["example"].tolist(), np.abs(truth - answers)
         everyone = np.ones(len(errors), dtype=bool)
         worst = first(everyone, -errors, names)[: count // 2]
@@ -187,9 +193,10 @@ class Measured(Measures[Line]):
         """See `Measures.draw`."""
         from medpipe.evaluation.measures import regression_plots  # delayed: promote draws nothing
 
-        return regression_plots.drawn(
-            self.truth(test), point.answers(test.logits), report, half_width=point.half_width
-        )
+        assert isinstance(self.objective, Regression)
+        answers = self.answers(test, point)
+        ends = self.objective.ends(answers, point)
+        return regression_plots.drawn(self.truth(test), answers, report, ends=ends)
 
     def lead(self, report: Report) -> str:
         """See `Measures.lead`."""
@@ -209,8 +216,10 @@ class Measured(Measures[Line]):
 
     def formula(self, report: Report) -> str:
         """See `Measures.formula`."""
-        line = report["operating_point"]
-        return f"answer = {line['offset']:.4g} + {line['scale']:.4g} · output{self.unit}"
+        line, (label,) = report["operating_point"], self.objective.labels
+        limits = (("not below", label.low), ("not above", label.high))
+        cut = "".join(f", {what} {limit:g}" for what, limit in limits if limit is not None)
+        return f"answer = {line['offset']:.4g} + {line['scale']:.4g} · output{self.unit}{cut}"
 
     def limits(self, report: Report) -> list[str]:
         """See `Measures.limits`."""

@@ -20,28 +20,28 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class Cloud:
-    """Answers ascending with their truth, (n,) each; means of ten groups, (bins,) each."""
+    """Answers ascending with truth and ends of their ranges, (n,) each; means of ten groups."""
 
     answers: Floats
     truth: Floats
+    ends: tuple[Floats, Floats]
     mean_answers: Floats
     mean_truth: Floats
     examples: Sequence[int]
-    half_width: float
 
 
-def drawn(truth: Floats, answers: Floats, report: Report, *, half_width: float) -> Drawn:
-    """Cloud and calibration of `answers` (N,) for `truth` (N,)."""
+def drawn(truth: Floats, answers: Floats, report: Report, *, ends: tuple[Floats, Floats]) -> Drawn:
+    """Cloud and calibration of `answers` (N,), with `ends` of their ranges, for `truth` (N,)."""
     order = np.argsort(answers, kind="stable")
     kept = order[np.unique(np.linspace(0, len(order) - 1, _POINTS).round().astype(int))]
     bins = [part for part in np.array_split(order, _BINS) if len(part)]
     cloud = Cloud(
         answers[kept],
         truth[kept],
+        (ends[0][kept], ends[1][kept]),
         np.array([answers[part].mean() for part in bins]),
         np.array([truth[part].mean() for part in bins]),
         [len(part) for part in bins],
-        half_width,
     )
     found = report["splits"]["test"]["metrics"]
     r2, slope = words.shown(found["r2"]), words.shown(found["calibration_slope"])
@@ -77,11 +77,11 @@ def drawn(truth: Floats, answers: Floats, report: Report, *, half_width: float) 
 
 
 def _cloud(axes: Axes, cloud: Cloud) -> None:
-    ends = np.array([cloud.answers[0], cloud.answers[-1]])
+    span = [cloud.answers[0], cloud.answers[-1]]
     axes.plot(cloud.answers, cloud.truth, ".", color=plots.BLUE, alpha=0.5, markersize=5)
-    axes.plot(ends, ends, color=plots.ORANGE, linewidth=1.5, label="answer")
-    for side in (-1, 1):
-        axes.plot(ends, ends + side * cloud.half_width, color=plots.ORANGE, linewidth=0.8)
+    axes.plot(span, span, color=plots.ORANGE, linewidth=1.5, label="answer")
+    for end in cloud.ends:
+        axes.plot(cloud.answers, end, color=plots.ORANGE, linewidth=0.8)
     axes.set(xlabel="Answer", ylabel="Truth")
     axes.legend(loc="upper left")
 

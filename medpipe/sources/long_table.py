@@ -75,14 +75,23 @@ class LongTable(Source):
     options : `LongOptions` as a mapping
     columns : of the workload
     label : its declared set is what a cell may hold
+    further : more labels, where one stay has several
     """
 
     def __init__(
-        self, path: Path, options: Mapping[str, Any], *, columns: Sequence[Column], label: Column
+        self,
+        path: Path,
+        options: Mapping[str, Any],
+        *,
+        columns: Sequence[Column],
+        label: Column,
+        further: Sequence[Column] = (),
     ) -> None:
         self._path, self._label = path, label
         self._options = checked(LongOptions, options, layout="table")
-        self._columns = {column.name: column for column in columns}
+        self._further = tuple(column.name for column in further)
+        self._theirs = {name: name for name in self._further} | self._options.columns
+        self._columns = {column.name: column for column in (*columns, *further)}
         series = {c.name: c for c in columns if c.dtype == "series"}
         self._series = series | self._named(series)
 
@@ -121,7 +130,7 @@ class LongTable(Source):
         """Stay → its row. Raises SourceError where one stands twice."""
         options = self._options
         single = (options.stay, options.patient, options.site, options.date, options.admitted)
-        named = {*(n for n in single if n), self._label_name, *options.columns.values()}
+        named = {*(n for n in single if n), self._label_name, *self._theirs.values()}
         stays: dict[str, Placed] = {}
         for where, row in rows.read(self._path.parent / options.stays, named):
             stay = _key((where, row), options.stay)
@@ -189,21 +198,25 @@ class LongTable(Source):
         options = self._options
         described = {
             name: cells.covariate(self._word(name, row[theirs]), self._columns[name], where=where)
-            for name, theirs in options.columns.items()
+            for name, theirs in self._theirs.items()
         }
-        label = cells.label(row[self._label_name], self._label, where=where)
+        word = self._word(self._label.name, row[self._label_name])
+        label = cells.label(word, self._label, where=where)
         patient, site, day = (
             rows.said(row, name) for name in (options.patient, options.site, options.date)
         )
+        fingerprint = repr((label, patient, site, day, described, sorted(measured.items())))
+        labels = {name: described.pop(name) for name in self._further}
         return Item(
             key=stay,
-            fingerprint=repr((label, patient, site, day, described, sorted(measured.items()))),
+            fingerprint=fingerprint,
             payload={**described, **measured},
             label=label,
             patient_id=patient,
             site=site,
             public_site=options.public_site,
             acquired=cells.date_of(day, options.date, where=where),
+            covariates=labels,
         )
 
     def _word(self, column: str, value: Any) -> Any:

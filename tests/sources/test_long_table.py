@@ -154,3 +154,30 @@ def test_fingerprint_changes_with_a_measurement_and_with_nothing_else(tmp_path):
         for value in ("1.1", "1.1", "1.2")
     ]
     assert said[0] == said[1] != said[2]
+
+
+def test_further_labels_are_covariates_under_the_user_s_own_names(tmp_path):
+    (tmp_path / "stays.csv").write_text("stay,mrn,died,died_late\ns1,p1,no,yes\ns2,p2,no,\n")
+    (tmp_path / "m.csv").write_text(HEADER)
+    late = Column("late", "int", "another label", low=0, high=1)
+    words = {"no": "0", "yes": "1"}
+    options = {"columns": {"late": "died_late"}, "values": {"died": words, "late": words}}
+    source = LongTable(
+        tmp_path / "m.csv", {"patient": "mrn", **options}, columns=(), label=LABEL, further=(late,)
+    )
+    first, second = source.items()
+    assert (first.label, first.covariates, second.covariates) == (0, {"late": 1}, {"late": None})
+    assert first.payload == {}
+    assert first.fingerprint != second.fingerprint
+
+
+def test_a_further_label_stands_under_its_own_name_unless_options_name_it(tmp_path):
+    (tmp_path / "stays.csv").write_text("stay,patient,died,late\ns1,p1,0,1\n")
+    (tmp_path / "m.csv").write_text(HEADER)
+    late = Column("late", "int", "another label", low=0, high=1)
+    (only,) = LongTable(tmp_path / "m.csv", {}, columns=(), label=LABEL, further=(late,)).items()
+    assert only.covariates == {"late": 1}
+    absent = Column("later", "int", "not in the table", low=0, high=1)
+    source = LongTable(tmp_path / "m.csv", {}, columns=(), label=LABEL, further=(absent,))
+    with pytest.raises(SourceError, match=r"stays\.csv has no column later"):
+        list(source.items())

@@ -34,7 +34,8 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return _interval(value) if {"value", "low", "high"} <= set(value) else _listed(value)
     if isinstance(value, Sequence):
-        return ", ".join(map(_value, value))
+        long = any(isinstance(one, Mapping) for one in value)
+        return str(len(value)) if long else ", ".join(map(_value, value))
     return str(value) if value else ""
 
 

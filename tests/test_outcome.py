@@ -22,6 +22,7 @@ from medpipe.outcome import told
         ),
         ({"auroc": {"value": None, "low": None, "high": None}}, "auroc undefined"),
         ({"labels": ["A", "B"], "threshold": 0.28810}, "labels A, B, threshold 0.2881"),
+        ({"failed": [{"rule": "height_cm.range", "examples": 12}]}, "failed 1"),
     ],
 )
 def test_an_outcome_is_told_in_one_line_without_what_is_nought_or_long(outcome, expected):

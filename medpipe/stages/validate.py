@@ -162,7 +162,7 @@ def _stop(findings: list[Finding], page_path: Path) -> None:
     """Warn of what deserves a look, and raise DataError for what stops the run."""
     for finding in findings:
         if not finding.passed and not finding.stops:
-            _log.warning("%s", finding.sentence())
+            _log.warning("flagged, the run goes on: %s", finding.sentence())
     stopping = [finding.sentence() for finding in findings if finding.stops]
     if stopping:
         listed = "".join(f"\n  - {sentence}" for sentence in stopping)

@@ -34,6 +34,8 @@ COMMANDS = {
     "status": ("release", "Which model is champion, and whether registry and release agree."),
     "certificate": ("release", "What the gate signed: show it, or check that it still fits."),
     "keys": ("access", "Who may ask the service: add, list and revoke API keys."),
+    "audit": ("audit", "The record of every answer: verify it, show it, search it."),
+    "trace": ("audit", "From an answer to its model, run, commit, data and patients."),
     "package": ("release", "Build the bento that serves the champion."),
 }
 """Name → (module of `medpipe.commands`, one line of help)."""

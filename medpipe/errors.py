@@ -12,6 +12,7 @@ patient identifier: inside ingest a row is named by its number or its pseudonym.
     ├── MissingStageError  an earlier stage has not been run, or was interrupted
     ├── StorageError       the disk is full or not writable
     ├── TrackingError      MLflow cannot be reached or lacks what was asked for
+    ├── AuditError        the record of answers cannot be written, or is not whole
     ├── CertificateError   a certificate is missing, broken, or not for these files
     ├── RequestError       a request to the service that cannot be answered (carries an HTTP status)
     ├── AccessError        a request from someone who may not ask it (carries an HTTP status)
@@ -69,6 +70,10 @@ class StorageError(MedpipeError):
 
 class TrackingError(MedpipeError):
     """The MLflow store cannot be reached, or lacks a run, a version or an alias."""
+
+
+class AuditError(MedpipeError):
+    """The record of answers cannot be reached or written, or is not what was written."""
 
 
 class CertificateError(MedpipeError):

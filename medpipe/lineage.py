@@ -65,6 +65,14 @@ def commit(root: Path) -> Commit:
     return Commit(head.stdout.strip(), is_dirty=bool(status.returncode or status.stdout.strip()))
 
 
+def has_commit(root: Path, revision: str) -> bool:
+    """Whether the repository at `root` has `revision`, as `commit` words it."""
+    try:
+        return _git(root, "cat-file", "-e", f"{revision.split()[0]}^{{commit}}").returncode == 0
+    except (FileNotFoundError, IndexError, subprocess.TimeoutExpired):
+        return False
+
+
 def data_version(layout: Layout) -> str | None:
     """DVC's hash of the workload's raw, by which `dvc pull` finds it; None where DVC knows none."""
     return config.locked_hash(layout.root, str(layout.raw.relative_to(layout.root).as_posix()))

@@ -9,7 +9,7 @@ reports/<workload>/train/   loss and score by epoch                   train
 models/<workload>/onnx/     what is served, and its parity            export
 reports/<workload>/evaluate/  report, page, plots, curves             evaluate
 reports/<workload>/tune/    what a search found                       (tune)
-.medpipe/                   this machine's own: keys, MLflow, Prefect, champions, checkpoints
+.medpipe/                   this machine's own: keys, MLflow, Prefect, champions, checkpoints, audit
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ class Home:
     @property
     def champions(self) -> Path:
         return self.folder / "champions"
+
+    @property
+    def audit_database(self) -> Path:
+        """The record of answers, unless MEDPIPE_AUDIT names another place."""
+        return self.folder / "audit.db"
 
     @property
     def bentos(self) -> Path:

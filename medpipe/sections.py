@@ -212,6 +212,11 @@ class ServeParams(Section):
     max_pixels: int = Field(100_000_000, ge=1024)
     batch_max: int = Field(32, ge=1, le=1024)
     threads: int = Field(0, ge=0, description="of ONNX Runtime; 0: one per core")
+    audit: Literal["stop", "spool"] = Field(
+        "stop",
+        description="while the record of answers is out of reach: stop answering, or answer and "
+        "keep the records in a local file until it is back",
+    )
 
 
 class Axis(Section):

@@ -14,7 +14,9 @@ from pathlib import Path
 import bentoml
 from starlette.exceptions import HTTPException
 
-from medpipe.serving import access, api, catalogue, cors
+from medpipe import config
+from medpipe.errors import ParamsError
+from medpipe.serving import access, api, catalogue, cors, recorder
 from medpipe.serving.log import WithoutValues
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -22,13 +24,25 @@ _ROOT = Path(__file__).resolve().parents[1]
 _porter = access.at(_ROOT)
 
 app = api.create(
-    lambda: catalogue.at(_ROOT), page=Path(__file__).with_name("page.html"), porter=_porter
+    lambda: catalogue.at(_ROOT),
+    recorder=lambda: recorder.at(_ROOT),
+    page=Path(__file__).with_name("page.html"),
+    porter=_porter,
 )
+
+
+def _workers() -> int:
+    """Processes that answer: MEDPIPE_WORKERS, else 1."""
+    given = config.environment("MEDPIPE_WORKERS") or "1"
+    if not given.isdecimal() or int(given) < 1:
+        raise ParamsError(f"MEDPIPE_WORKERS is {given!r} and must be a whole number, at least 1")
+    return int(given)
 
 
 @bentoml.service(
     name="medpipe",
-    workers=1,  # batches form within a process; decoding and model use threads
+    # Batches form within a process, and decoding and model use threads: one is right for most.
+    workers=_workers(),
     traffic={"timeout": 60},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
@@ -50,15 +64,13 @@ class MedpipeService:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     async def __is_ready__(self) -> bool:
-        """Whether every release may be served; if not, the reason is the body of the 503.
+        """Whether every release may be served and recorded; if not, the 503 says why.
 
         Raises
         ------
         HTTPException : 503 with the reason, which BentoML's own answer would leave out
         """
-        offered: catalogue.Catalogue | None = getattr(app.state, "catalogue", None)
-        reason = "the service is starting" if offered is None else offered.not_ready()
-        if reason is not None:
+        if (reason := app.state.desk.not_ready()) is not None:
             raise HTTPException(503, detail=f"not ready: {reason}")
         return True
 

@@ -8,20 +8,14 @@ known patient join the earlier ones. Losing the key loses that link: keep it, ap
 from __future__ import annotations
 
 import hmac
-import os
-import re
-import secrets
 from datetime import date, timedelta
 
-from medpipe import files
-from medpipe.config import environment
-from medpipe.errors import DataError, ParamsError
+from medpipe import secret
 from medpipe.paths import Home
 from medpipe.workload import Pseudonymise
 
 KEY_VARIABLE = "MEDPIPE_PSEUDONYM_KEY"
 KEY_FILE = "pseudonym.key"
-_KEY_CHARACTERS = 32
 _HEX_DIGITS = 16
 """64 bits: among a million pseudonyms a collision has odds of 1 to 37 million."""
 _PREFIX = {"group": "p", "site": "s", "example": "x"}
@@ -100,56 +94,16 @@ def load_key(home: Home, *, create: bool = True) -> bytes:
 
     Raises
     ------
-    ParamsError : the variable holds fewer than 32 characters
-    DataError : the key file is damaged, or there is no key and none may be made
-    StorageError : the key file cannot be written
+    ParamsError, DataError, StorageError : see `secret.load`
     """
-    if (given := environment(KEY_VARIABLE)) is not None:
-        return _parsed(given)
-    path = home.keys / KEY_FILE
-    if not path.exists():
-        if not create:
-            raise DataError(
-                f"there is no {path}, and raw was made with a key that is not here; copy the key "
-                f"file back, set {KEY_VARIABLE}, or remove the raw folder to ingest anew"
-            )
-        _make(home)
-    key = path.read_text(encoding="ascii", errors="replace").strip()
-    if not re.fullmatch(r"[0-9a-f]{64}", key):
-        raise DataError(
-            f"{path} does not hold 64 hexadecimal digits; restore it from its backup, or remove it "
-            "together with the raw folders to begin with a new key"
-        )
-    return bytes.fromhex(key)
-
-
-def _make(home: Home) -> None:
-    """A new key file, mode 0600; where two processes race, the first one's stays."""
-    path = home.keys / KEY_FILE
-    own = home.keys / f".partial-{secrets.token_hex(8)}"
-    with files.explained(path):
-        home.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(secrets.token_hex(32) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            # A link appears whole or fails because the name is taken: nobody reads half a key.
-            os.link(own, path)
-        except FileExistsError:
-            return
-        finally:
-            own.unlink(missing_ok=True)
-
-
-def _parsed(text: str) -> bytes:
-    text = text.strip()
-    if len(text) < _KEY_CHARACTERS:
-        raise ParamsError(
-            f"{KEY_VARIABLE} has {len(text)} characters and needs at least {_KEY_CHARACTERS}; "
-            "`openssl rand -hex 32` makes a good one"
-        )
-    if len(text) % 2 == 0 and re.fullmatch(r"[0-9a-fA-F]+", text):
-        return bytes.fromhex(text)
-    return text.encode()
+    lost = (
+        "and raw was made with a key that is not here; copy the key file back, set "
+        f"{KEY_VARIABLE}, or remove the raw folder to ingest anew"
+    )
+    return secret.load(
+        home.keys / KEY_FILE,
+        variable=KEY_VARIABLE,
+        absent=None if create else lost,
+        damaged="restore it from its backup, or remove it together with the raw folders to begin "
+        "with a new key",
+    )

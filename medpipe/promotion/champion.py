@@ -20,6 +20,8 @@ from medpipe.promotion import record
 from medpipe.promotion.record import Held, Ledger, Record
 
 _FILES = (*certificate.COVERED, certificate.FILE)
+_PLACE_DIGITS = 16
+"""Of a certificate's digest, as the name of its release in the registry."""
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +55,21 @@ def fetched(layout: Layout, held: Held) -> Iterator[Path]:
             raise CertificateError(
                 f"the registry's version {held.version} is not what the gate allowed: {error}"
             ) from None
+        yield folder
+
+
+@contextmanager
+def released(layout: Layout, version: str, digest: str) -> Iterator[Path]:
+    """A passing folder with what was released as `version` under the certificate `digest`.
+
+    It is as the registry has it: not verified, and of no effect on what is champion.
+
+    Raises
+    ------
+    TrackingError : the registry has no such release
+    """
+    with scratch() as folder:
+        tracking.download(layout, version, digest[:_PLACE_DIGITS], folder)
         yield folder
 
 
@@ -117,7 +134,7 @@ def _verify(layout: Layout, held: Held, folder: Path) -> None:
 
 
 def _place(held: Held) -> str:
-    return held.certificate[:16]
+    return held.certificate[:_PLACE_DIGITS]
 
 
 def _aliases(held: Record | None) -> dict[str, str | None]:

@@ -28,6 +28,7 @@ from medpipe.serving.desk import Desk, new_id
 from medpipe.serving.fhir import outcome
 from medpipe.serving.fhir import routes as fhir
 from medpipe.serving.predictor import Answer
+from medpipe.serving.recorder import Recorder
 from medpipe.serving.refusal import Refusal
 from medpipe.serving.release import Release
 
@@ -80,7 +81,10 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"model": Refusal, "description": "Too many bytes, or pixels"},
     415: {"model": Refusal, "description": "Not a type of file that is read"},
     422: {"model": Refusal, "description": "Not an image that the model was made for"},
-    503: {"model": Refusal, "description": "No valid certificate, or too many requests"},
+    503: {
+        "model": Refusal,
+        "description": "No valid certificate, too many requests, or no record can be written",
+    },
 }
 _BODY = {
     "requestBody": {
@@ -104,17 +108,22 @@ _BODY = {
 
 
 def create(
-    catalogue: Callable[[], Catalogue], *, page: Path, porter: access.Porter | None = None
+    catalogue: Callable[[], Catalogue],
+    *,
+    recorder: Callable[[], Recorder],
+    page: Path,
+    porter: access.Porter | None = None,
 ) -> FastAPI:
-    """The application.
+    """The application; its `Desk` is ``state.desk``.
 
     Parameters
     ----------
-    catalogue : called once when the server starts, so that making the application reads nothing
+    catalogue, recorder : called once when the server starts, so that making the application reads
+        and writes nothing
     page : file with the HTML of ``/``; it may load nothing from another host
     porter : says who asks; without one, only clients on this machine are answered
     """
-    desk, porter = Desk(catalogue), porter or access.Porter()
+    desk, porter = Desk(catalogue, recorder), porter or access.Porter()
     routes = _Routes(desk, page, porter)
     api = FastAPI(
         title="medpipe",
@@ -124,6 +133,7 @@ def create(
         openapi_url="/v1/openapi.json",
         lifespan=routes.lifespan,
     )
+    api.state.desk = desk
     api.add_api_route(
         "/v1/{workload}",
         routes.answer,
@@ -172,7 +182,7 @@ class _Routes:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, api: FastAPI) -> AsyncIterator[None]:
-        async with self._porter.open(), self._desk.open() as api.state.catalogue:
+        async with self._porter.open(), self._desk.open():
             yield
 
     async def answer(
@@ -201,6 +211,7 @@ class _Routes:
                 content,
                 answer_id=answer_id,
                 caller=request.state.caller,
+                standard="http",
                 explain=explain,
             )
         except MedpipeError as error:

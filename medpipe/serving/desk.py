@@ -1,8 +1,8 @@
 """The one way to an answer, whichever standard the question came in.
 
 Every route hands its request over here: it gets a place among those under way, the champion's
-predictor, an answer with a name of its own, and one line in the log. No path, query, header, file
-name or value of a request is ever written down.
+predictor, an answer with a name of its own, a record of it that cannot be changed later, and one
+line in the log. No path, query, header, file name or value of a request is ever written down.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
-from medpipe.errors import CertificateError, MedpipeError
+from medpipe.audit.record import Entry
+from medpipe.errors import AuditError, CertificateError, MedpipeError
 from medpipe.serving.access.caller import ANSWER, Caller
+from medpipe.serving.account import Account
 from medpipe.serving.batching import Place, Places
 from medpipe.serving.catalogue import Catalogue
 from medpipe.serving.predictor import Answer
+from medpipe.serving.recorder import Recorder
 from medpipe.serving.release import Release
 
 LOOK_S = 5.0
@@ -33,6 +35,12 @@ HELD_BYTES = 1 << 30
 Content = Callable[[Place, Release], Awaitable[bytes]]
 """Gives what is asked about, as `Predictor.answer` takes it; holds its bytes in the place."""
 
+_UNRECORDED = (
+    "nothing is answered that cannot be recorded, and the record of answers is out of reach; "
+    "/readyz says why"
+)
+"""What a client is told; the reason itself may name a host or a folder."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,25 +49,30 @@ class Desk:
 
     Parameters
     ----------
-    make : gives the catalogue; called once when the server starts, so that importing reads nothing
+    catalogue, recorder : called once when the server starts, so that importing reads nothing
     """
 
-    def __init__(self, make: Callable[[], Catalogue]) -> None:
-        self._make = make
+    def __init__(
+        self, catalogue: Callable[[], Catalogue], recorder: Callable[[], Recorder]
+    ) -> None:
+        self._make_catalogue, self._make_recorder = catalogue, recorder
         self._places = Places(PLACES, HELD_BYTES)
         self._catalogue: Catalogue | None = None
+        self._recorder: Recorder | None = None
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Catalogue]:
         """Answer questions, and look for new champions, for the length of the block."""
-        self._catalogue = self._make()
-        await asyncio.to_thread(self._catalogue.refresh)
-        looking = asyncio.create_task(_look(self._catalogue))
-        try:
-            yield self._catalogue
-        finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+        self._catalogue = catalogue = self._make_catalogue()
+        self._recorder = recorder = self._make_recorder()
+        await asyncio.to_thread(catalogue.refresh)
+        async with recorder.open():
+            looking = asyncio.create_task(_look(catalogue))
+            try:
+                yield catalogue
+            finally:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -68,6 +81,19 @@ class Desk:
             raise CertificateError("the service is starting; try again in a second")
         return self._catalogue
 
+    def not_ready(self) -> str | None:
+        """Why not every release can answer; None when each of them can."""
+        if self._catalogue is None or self._recorder is None:
+            return "the service is starting"
+        releases = [each.release for each in self._catalogue.predictors.values()]
+        may_spool = all(release.settings.serve.audit == "spool" for release in releases)
+        reasons = [self._catalogue.not_ready()]
+        try:
+            self._recorder.check(may_spool=may_spool)
+        except AuditError as error:
+            reasons.append(str(error))
+        return "; ".join(reason for reason in reasons if reason) or None
+
     async def answer(
         self,
         workload: str,
@@ -75,36 +101,65 @@ class Desk:
         *,
         answer_id: str,
         caller: Caller,
+        standard: str,
         explain: bool = False,
     ) -> Answer:
-        """The champion's answer for `content`, accounted for.
+        """The champion's answer for `content`; what it says is on record when this returns.
 
         Parameters
         ----------
-        answer_id : of `new_id`; a refusal has one too
+        answer_id : of `new_id`; a refusal has one too, and is recorded as well
         caller : who asks, ``request.state.caller``
+        standard : the way by which it came: http, fhir, …
 
         Raises
         ------
+        AuditError : 503, it could not be recorded
         MedpipeError : 4xx and 503 as `refusal` tells them; 403 whatever the route let through
         """
-        started, version, status = time.perf_counter(), "-", "refused"
+        account, outcome = Account(answer_id, asked_by=caller.name, standard=standard), "failed"
         try:
             with self._places.one() as place:
                 caller.require(f"{ANSWER}:{workload}")
-                predictor = self.catalogue.predictor(workload)
-                settings = predictor.release.settings
-                version = f"{settings.workload} {settings.version}"
-                payload = await content(place, predictor.release)
-                answer = await predictor.answer(payload, explain=explain, answer_id=answer_id)
-            status = "answered"
+                answer = await self._answered(workload, content, place, account, explain)
+                await self._record(await account.answered(answer), account)
+            outcome = "answered"
             return answer
+        except AuditError as error:
+            outcome = "not recorded"
+            raise AuditError(_UNRECORDED) from error
         except MedpipeError as error:
-            status = f"refused, {type(error).__name__}"
+            outcome = f"refused, {type(error).__name__}"
+            await self._record_refusal(error, account)
             raise
         finally:
-            took_ms = (time.perf_counter() - started) * 1000
-            _log.info("answer %s: %s, %s, %.1f ms", answer_id, version, status, took_ms)
+            took_ms = account.took_ms
+            _log.info("answer %s: %s, %s, %.1f ms", answer_id, account.version, outcome, took_ms)
+
+    async def _answered(
+        self, workload: str, content: Content, place: Place, account: Account, explain: bool
+    ) -> Answer:
+        predictor = self.catalogue.predictor(workload)
+        account.reached(predictor.release)
+        chain = self._books.check(may_spool=account.may_spool)
+        payload = await content(place, predictor.release)
+        account.read(payload, chain)
+        return await predictor.answer(payload, explain=explain, answer_id=account.answer_id)
+
+    async def _record_refusal(self, error: MedpipeError, account: Account) -> None:
+        try:
+            await self._record(await account.refused(error), account)
+        except AuditError as failure:
+            raise AuditError(_UNRECORDED) from failure
+
+    async def _record(self, entry: Entry, account: Account) -> None:
+        await self._books.record(entry, may_spool=account.may_spool)
+
+    @property
+    def _books(self) -> Recorder:
+        if self._recorder is None:
+            raise AuditError("the service is starting")
+        return self._recorder
 
 
 def new_id() -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from medpipe.errors import (
     AccessError,
+    AuditError,
     CertificateError,
     MedpipeError,
     OverloadedError,
@@ -18,7 +19,7 @@ from medpipe.errors import (
 T = TypeVar("T", bound=Response)
 
 RETRY_S = 5
-"""After which a service without a valid certificate may be asked again."""
+"""After which a service without a valid certificate, or a record to write, may be asked again."""
 
 
 class Refusal(BaseModel):
@@ -38,7 +39,7 @@ def status(error: MedpipeError) -> tuple[int, dict[str, str]]:
         return error.status, {} if wait_s is None else {"Retry-After": str(wait_s)}
     if isinstance(error, OverloadedError):
         return 503, {"Retry-After": str(error.retry_after_s)}
-    if isinstance(error, CertificateError):
+    if isinstance(error, CertificateError | AuditError):
         return 503, {"Retry-After": str(RETRY_S)}
     return 500, {}
 

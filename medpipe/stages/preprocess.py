@@ -103,6 +103,12 @@ def preprocess(workload: Workload, params: Params, layout: Layout) -> dict[str, 
     return {key: receipt[key] for key in ("counts", "left_out", "clean", "problems", "digest")}
 
 
+def sides(raw: Raw, workload: Workload, params: Params) -> pd.DataFrame:
+    """The rows that ready gets of `raw`, without content, with the column ``side``."""
+    plan = _plan(raw.frame(_small(workload)), workload, params)
+    return plan.frame.assign(side=plan.sides)
+
+
 def _plan(frame: pd.DataFrame, workload: Workload, params: Params) -> _Plan:
     """Sides of all rows, and which rows stay.
 

@@ -21,10 +21,11 @@ from medpipe.tracking.runs import (
     add_to_run,
     ensure_run,
     measured,
+    run_tags,
     study_run,
     training_run,
 )
-from medpipe.tracking.store import shown_uri
+from medpipe.tracking.store import exists, shown_uri
 
 __all__ = [
     "Run",
@@ -33,10 +34,12 @@ __all__ = [
     "attach",
     "download",
     "ensure_run",
+    "exists",
     "find",
     "measured",
     "model_tag",
     "register",
+    "run_tags",
     "set_alias",
     "set_model_tag",
     "shown_uri",

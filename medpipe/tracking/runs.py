@@ -193,6 +193,24 @@ def measured(layout: Layout, run_id: str) -> tuple[dict[str, str], dict[str, flo
     return dict(data.params), dict(data.metrics)
 
 
+def run_tags(layout: Layout, run_id: str) -> dict[str, str]:
+    """Tags of the run `run_id`, or of the one that was made again from its files.
+
+    Raises
+    ------
+    TrackingError : this store has neither
+    """
+    client = store.client(layout)
+    with store.explained(layout):
+        if _exists(client, layout, run_id):
+            return dict(client.get_run(run_id).data.tags)
+        where = store.experiment(layout)
+        found = client.search_runs([where], f"tags.`{IMPORTED}` = '{run_id}'", max_results=1)
+    if not found:
+        raise TrackingError(f"MLflow at {store.shown_uri(layout)} has no run {run_id}")
+    return dict(found[0].data.tags)
+
+
 def _exists(client: MlflowClient, layout: Layout, run_id: str) -> bool:
     try:
         return bool(client.get_run(run_id).info.lifecycle_stage == "active")

@@ -58,6 +58,15 @@ def shown_uri(layout: Layout) -> str:
     return urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
 
 
+def exists(layout: Layout) -> bool:
+    """Whether there is a store to ask; nothing is made."""
+    return (
+        _is_server(uri(layout))
+        or uri(layout) != _own(layout.home.tracking_database)
+        or (layout.home.tracking_database.exists())
+    )
+
+
 @contextmanager
 def explained(layout: Layout) -> Iterator[None]:
     """Turn what MLflow, its database or its server complain of into a TrackingError.

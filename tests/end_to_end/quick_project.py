@@ -23,6 +23,7 @@ KEY = "a key that only the tests know!!"
 FOREIGN = {
     *("MLFLOW_TRACKING_URI", "PREFECT_HOME", "PREFECT_API_URL", "BENTOML_HOME"),
     *("MEDPIPE_SIGNING_KEY", "MEDPIPE_TRUSTED_KEYS", "MEDPIPE_RELEASES"),
+    *("MEDPIPE_AUDIT", "MEDPIPE_AUDIT_KEY"),
 }
 """Variables that would point a command at something outside its project."""
 QUICK: dict[str, dict[str, Any]] = {

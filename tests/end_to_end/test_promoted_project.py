@@ -16,10 +16,11 @@ from click.testing import CliRunner
 from fastapi.testclient import TestClient
 from quick_project import WORKLOAD
 
-from medpipe import cli
+from medpipe import cli, lineage
 from medpipe.paths import Layout
-from medpipe.serving import api, catalogue
+from medpipe.serving import api, catalogue, recorder
 from medpipe.tables.raw import Raw
+from medpipe.tables.ready import Ready
 from medpipe.tracking import store
 from medpipe.workloads import get
 
@@ -113,31 +114,70 @@ def test_an_alias_moved_by_hand_is_told_and_set_right(promoted):
     assert typed(promoted.root, "status", WORKLOAD)["fits"]
 
 
+def asked(promoted, content):
+    """What the service says of `content`."""
+    app = api.create(
+        lambda: catalogue.at(promoted.root),
+        recorder=lambda: recorder.at(promoted.root),
+        page=promoted.root / "service" / "page.html",
+    )
+    with TestClient(app) as client:
+        kind = {"Content-Type": "application/dicom"}
+        return client.post(f"/v1/{WORKLOAD}?explain=true", content=content, headers=kind).json()
+
+
 def test_the_service_answers_an_upload_as_the_evaluation_did(promoted):
     layout = promoted.layout
     scores = pd.read_parquet(layout.evaluation / "scores.parquet").set_index("example")
     example = scores.index[scores["split"] == "test"][0]
     kept = Raw(layout.raw, get(WORKLOAD).columns).rows(["original"], {example})[example]
-    app = api.create(
-        lambda: catalogue.at(promoted.root), page=promoted.root / "service" / "page.html"
-    )
-    with TestClient(app) as client:
-        answer = client.post(
-            f"/v1/{WORKLOAD}?explain=true",
-            content=kept["original"],
-            headers={"Content-Type": "application/dicom"},
-        ).json()
+    answer = asked(promoted, kept["original"])
     assert answer["risk"] == pytest.approx(scores.loc[example, "probability"], abs=1e-6)
     assert answer["certificate_sha256"] == promoted.allowed["certificate"]
     assert answer["explanation"]["picture"]
+
+
+def test_an_answer_is_traced_to_its_run_commit_data_and_patients(promoted):
+    layout, ready = promoted.layout, Ready(promoted.layout.ready)
+    found = typed(promoted.root, "trace", an_answer(promoted), "--patients")
+    assert (found["answer"]["genuine"], found["missing"]) == (True, [])
+    assert found["model"]["certificate"] == promoted.allowed["certificate"]
+    assert found["model"]["signature"] == "good"
+    assert found["code"] == {"commit": str(lineage.commit(promoted.root)), "is_here": True}
+    assert found["run"]["tags"]["medpipe.imported_from"] == found["model"]["run_id"]
+    assert found["data"]["raw_version"] == Raw(layout.raw, get(WORKLOAD).columns).version()
+    assert found["split"]["counts"] == ready.receipt["counts"]
+    for side in ("train", "val"):
+        assert found["patients"]["pseudonyms"][side] == sorted(set(ready.frame(side)["group"]))
+
+
+def test_without_ready_the_patients_are_found_by_the_rule_and_raw(promoted):
+    whole = typed(promoted.root, "trace", an_answer(promoted), "--patients")
+    away = promoted.layout.ready.rename(promoted.layout.ready.with_name("away"))
+    try:
+        found = typed(promoted.root, "trace", an_answer(promoted), "--patients")
+    finally:
+        away.rename(promoted.layout.ready)
+    assert found["patients"] == {**whole["patients"], "found_in": "raw"}
+    assert "receipt.json is not there" in found["missing"][0]
+
+
+def an_answer(promoted):
+    """The id of an answer of the champion."""
+    kept = next(Raw(promoted.layout.raw, get(WORKLOAD).columns).batches(["original"], 1))
+    return asked(promoted, kept[0]["original"])["answer_id"]
 
 
 def test_what_was_rolled_back_comes_back_only_by_a_person(promoted):
     root = promoted.root
     quick_project.set_params(root, {"evaluate": {"threshold": {"rule": "youden"}}})
     typed(root, "stage", "evaluate", WORKLOAD)
+    before = an_answer(promoted)
     second = typed(root, "promote", WORKLOAD)
     assert second["allowed"], second["reasons"]
+    traced = typed(root, "trace", before)
+    assert traced["model"]["certificate"] == promoted.allowed["certificate"]
+    assert traced["model"]["found_in"].startswith("the registry at")
     back = typed(root, "rollback", WORKLOAD, "--reason", "too many alarms")
     assert back["certificate"] == promoted.allowed["certificate"]
     refused = typed(root, "promote", WORKLOAD)

@@ -20,7 +20,7 @@ from quick_project import WORKLOAD
 from medpipe import promotion, stages
 from medpipe.paths import Layout
 from medpipe.project import open_workload
-from medpipe.serving import api, catalogue
+from medpipe.serving import api, catalogue, recorder
 
 FILMS = (
     Path(os.environ.get("MEDPIPE_REAL_DATA", quick_project.REPOSITORY.parent / "shared" / "data"))
@@ -82,7 +82,11 @@ def test_by_patient_the_model_is_good_promoted_and_answers(ingested, tmp_path):
     assert found["verdict"]["allowed"], found["verdict"]["reasons"]
     film = next((FILMS / "test" / "PNEUMONIA").glob("*.jpeg"))
     root = tmp_path / "by patient"
-    app = api.create(lambda: catalogue.at(root), page=root / "service" / "page.html")
+    app = api.create(
+        lambda: catalogue.at(root),
+        recorder=lambda: recorder.at(root),
+        page=root / "service" / "page.html",
+    )
     with TestClient(app) as client:
         answer = client.post(f"/v1/{WORKLOAD}", files={"file": film.read_bytes()}).json()
     assert answer["certificate_sha256"] == found["verdict"]["certificate"]

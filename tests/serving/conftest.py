@@ -8,9 +8,12 @@ from fastapi.testclient import TestClient
 from record_release import write_record_release
 
 from medpipe import workloads
+from medpipe.audit.place import Place
+from medpipe.audit.sqlite import Sqlite
 from medpipe.records.physiology import HOURS
 from medpipe.serving import api
 from medpipe.serving.catalogue import Catalogue
+from medpipe.serving.recorder import Recorder
 from medpipe.workloads import icu_mortality, readmission
 
 PARTS = {
@@ -25,6 +28,14 @@ def brightness(monkeypatch):
     """The workload is installed, for this test."""
     here = str(Path(__file__).parent / "workloads")
     monkeypatch.setattr(workloads, "__path__", [*workloads.__path__, here])
+
+
+@pytest.fixture(autouse=True)
+def audit_database(tmp_path, monkeypatch) -> Path:
+    """Where every answer of this test is recorded."""
+    path = tmp_path / "audit" / "audit.db"
+    monkeypatch.setenv("MEDPIPE_AUDIT", f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture
@@ -45,9 +56,11 @@ def record_releases(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def records_client(record_releases, pytestconfig):
-    """A client of a service that answers for them."""
+    """A client of a service that answers for them, and records in their folder."""
+    database = record_releases.with_name("audit.db")
     made = api.create(
         lambda: Catalogue(record_releases, trusted=lambda _: TRUSTED),
+        recorder=lambda: Recorder(lambda: Place(Sqlite(database), database)),
         page=pytestconfig.rootpath / "service/page.html",
     )
     with TestClient(made, base_url="http://127.0.0.1:3000", client=("127.0.0.1", 50000)) as client:

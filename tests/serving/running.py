@@ -23,6 +23,7 @@ def serve(root, folder, **environment):
         "MEDPIPE_RELEASES": str(folder / "releases"),
         "MEDPIPE_TRUSTED_KEYS": TRUSTED[0].hex(),
         "BENTOML_HOME": str(folder / "bentoml"),
+        "MEDPIPE_AUDIT": f"sqlite:///{folder / 'audit.db'}",
         **environment,
     }
     command = [sys.executable, "-m", "bentoml", "serve", "--port", str(port)]

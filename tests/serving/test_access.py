@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from medpipe.serving import access, api
+from medpipe.serving import access, api, recorder
 from medpipe.serving.access import keyfile, routes
 from medpipe.serving.catalogue import Catalogue
 
@@ -35,7 +35,12 @@ def keys(tmp_path):
 def app(releases, tmp_path, pytestconfig):
     page = pytestconfig.rootpath / "service/page.html"
     catalogue = Catalogue(releases, trusted=lambda _: TRUSTED)
-    return api.create(lambda: catalogue, page=page, porter=access.at(tmp_path))
+    return api.create(
+        lambda: catalogue,
+        recorder=lambda: recorder.at(tmp_path),
+        page=page,
+        porter=access.at(tmp_path),
+    )
 
 
 def key(keys, *scopes, **options):

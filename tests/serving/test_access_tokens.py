@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from fastapi.testclient import TestClient
 
 from medpipe.errors import AccessError, ParamsError
-from medpipe.serving import access, api
+from medpipe.serving import access, api, recorder
 from medpipe.serving.access import issuer_keys, keyfile
 from medpipe.serving.access.issuer_keys import IssuerKeys, offered_at
 from medpipe.serving.catalogue import Catalogue
@@ -84,7 +84,12 @@ def client(releases, tmp_path, pytestconfig, monkeypatch, provider):
         monkeypatch.setenv(f"MEDPIPE_OIDC_{name}", value)
     catalogue = Catalogue(releases, trusted=lambda _: TRUSTED)
     page = pytestconfig.rootpath / "service/page.html"
-    made = api.create(lambda: catalogue, page=page, porter=access.at(tmp_path))
+    made = api.create(
+        lambda: catalogue,
+        recorder=lambda: recorder.at(tmp_path),
+        page=page,
+        porter=access.at(tmp_path),
+    )
     with TestClient(made, client=("10.0.0.7", 1)) as client:
         yield client
 
@@ -317,7 +322,9 @@ def test_keys_from_where_they_could_be_forged_are_not_taken(where):
 
 def test_half_a_configuration_stops_the_service(releases, tmp_path, pytestconfig, monkeypatch):
     monkeypatch.setenv("MEDPIPE_OIDC_ISSUER", ISSUER)
-    made = api.create(lambda: None, page=pytestconfig.rootpath, porter=access.at(tmp_path))
+    made = api.create(
+        lambda: None, recorder=lambda: None, page=pytestconfig.rootpath, porter=access.at(tmp_path)
+    )
     with (
         pytest.raises(ParamsError, match="MEDPIPE_OIDC_AUDIENCE and MEDPIPE_OIDC_JWKS"),
         TestClient(made),

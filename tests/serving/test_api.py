@@ -7,7 +7,7 @@ import pytest
 from brightness_release import TRUSTED, png
 from fastapi.testclient import TestClient
 
-from medpipe.serving import api, desk
+from medpipe.serving import api, desk, recorder
 from medpipe.serving.catalogue import Catalogue
 
 PAGE = "service/page.html"
@@ -16,7 +16,9 @@ PAGE = "service/page.html"
 @pytest.fixture
 def client(releases, pytestconfig):
     made = api.create(
-        lambda: Catalogue(releases, trusted=lambda _: TRUSTED), page=pytestconfig.rootpath / PAGE
+        lambda: Catalogue(releases, trusted=lambda _: TRUSTED),
+        recorder=lambda: recorder.at(releases),
+        page=pytestconfig.rootpath / PAGE,
     )
     with TestClient(made) as client:
         yield client
@@ -94,7 +96,7 @@ def test_what_is_not_there_is_refused_without_repeating_it(client, method, path,
 
 def test_a_forged_model_is_answered_with_503_and_the_reason(client, releases):
     (releases / "brightness").rename(releases / "other")
-    client.app.state.catalogue.refresh()
+    client.app.state.desk.catalogue.refresh()
     response = post(client, workload="other")
     assert response.status_code == 503
     assert "brightness" in response.json()["error"]
@@ -104,7 +106,9 @@ def test_a_forged_model_is_answered_with_503_and_the_reason(client, releases):
 def test_an_overloaded_service_says_when_to_come_back(releases, monkeypatch, pytestconfig):
     monkeypatch.setattr(desk, "PLACES", 0)
     made = api.create(
-        lambda: Catalogue(releases, trusted=lambda _: TRUSTED), page=pytestconfig.rootpath / PAGE
+        lambda: Catalogue(releases, trusted=lambda _: TRUSTED),
+        recorder=lambda: recorder.at(releases),
+        page=pytestconfig.rootpath / PAGE,
     )
     with TestClient(made) as client:
         response = post(client)

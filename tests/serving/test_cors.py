@@ -5,7 +5,7 @@ from brightness_release import TRUSTED, png
 from fastapi.testclient import TestClient
 
 from medpipe.errors import ParamsError
-from medpipe.serving import api, cors
+from medpipe.serving import api, cors, recorder
 from medpipe.serving.catalogue import Catalogue
 
 EHR = "https://ehr.example.org"
@@ -15,6 +15,7 @@ EHR = "https://ehr.example.org"
 def client(releases, pytestconfig):
     made = api.create(
         lambda: Catalogue(releases, trusted=lambda _: TRUSTED),
+        recorder=lambda: recorder.at(releases),
         page=pytestconfig.rootpath / "service/page.html",
     )
     with TestClient(made, base_url="http://127.0.0.1:3000", client=("127.0.0.1", 50000)) as client:

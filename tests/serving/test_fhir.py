@@ -13,7 +13,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from fhirclient.models.fhirelementfactory import FHIRElementFactory
 
 from medpipe import workloads
-from medpipe.serving import api
+from medpipe.serving import api, recorder
 from medpipe.serving.catalogue import Catalogue
 
 ICU = dict(workloads.get("icu_mortality").example)
@@ -48,6 +48,7 @@ def media(content, kind="image/png", **attachment):
 def pictures(releases, pytestconfig):
     made = api.create(
         lambda: Catalogue(releases, trusted=lambda _: TRUSTED),
+        recorder=lambda: recorder.at(releases),
         page=pytestconfig.rootpath / "service/page.html",
     )
     with TestClient(made, base_url="http://127.0.0.1:3000", client=("127.0.0.1", 50000)) as client:

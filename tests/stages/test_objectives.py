@@ -17,7 +17,7 @@ from flows import page
 from medpipe import config, files, gate, objectives, promotion, workloads
 from medpipe.paths import Layout
 from medpipe.promotion.challenge import challenge
-from medpipe.serving import api, catalogue
+from medpipe.serving import api, catalogue, recorder
 from medpipe.stages.evaluate import evaluate
 from medpipe.stages.export import export
 from medpipe.stages.preprocess import preprocess
@@ -294,7 +294,11 @@ def client(done, tmp_path, monkeypatch):
     installed = f"from {__name__} import Table\nWORKLOAD = Table({workload.objective!r})\n"
     (tmp_path / f"{workload.name}.py").write_text(installed)
     monkeypatch.setattr(workloads, "__path__", [*workloads.__path__, str(tmp_path)])
-    with TestClient(api.create(lambda: catalogue.at(layout.root), page=PAGE)) as client:
+    monkeypatch.setenv("MEDPIPE_AUDIT", f"sqlite:///{tmp_path / 'audit.db'}")
+    app = api.create(
+        lambda: catalogue.at(layout.root), recorder=lambda: recorder.at(layout.root), page=PAGE
+    )
+    with TestClient(app) as client:
         yield client
 
 
@@ -347,7 +351,7 @@ def numbers(answer):
 
 def test_many_at_once_get_their_own_answers(done, client):
     workload, *_ = done
-    predictor = client.app.state.catalogue.predictor(workload.name)
+    predictor = client.app.state.desk.catalogue.predictor(workload.name)
     bodies = [json.dumps({**workload.example, "age": age / 4}).encode() for age in range(-9, 10)]
 
     async def together():

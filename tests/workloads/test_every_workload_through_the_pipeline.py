@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from medpipe import promotion, stages, workloads
 from medpipe.paths import Layout
 from medpipe.project import open_workload
-from medpipe.serving import api, catalogue
+from medpipe.serving import api, catalogue, recorder
 from medpipe.tables.raw import Raw
 
 pytestmark = pytest.mark.slow
@@ -113,7 +113,10 @@ def test_a_baseline_stands_beside_every_network_that_has_features(made):
 
 @pytest.fixture
 def client(made):
-    with TestClient(api.create(lambda: catalogue.at(made.root), page=PAGE)) as client:
+    app = api.create(
+        lambda: catalogue.at(made.root), recorder=lambda: recorder.at(made.root), page=PAGE
+    )
+    with TestClient(app) as client:
         yield client
 
 

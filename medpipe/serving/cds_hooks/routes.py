@@ -134,6 +134,7 @@ class _Routes:
                 content,
                 answer_id=answer_id,
                 caller=request.state.caller,
+                standard="cds-hooks",
                 explain=True,
             )
         except MedpipeError as error:

@@ -124,6 +124,7 @@ class _Routes:
                 content,
                 answer_id=answer_id,
                 caller=request.state.caller,
+                standard="fhir",
                 explain=_is_true(explain),
             )
         except MedpipeError as error:

@@ -1,0 +1,105 @@
+"""What is written down of one request: gathered while it is answered, and no word more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+from medpipe import certificate
+from medpipe.audit.chain import Chain
+from medpipe.audit.record import ANSWERED, NOBODY, Entry, name
+from medpipe.errors import MedpipeError
+from medpipe.serving import refusal
+from medpipe.serving.predictor import Answer
+from medpipe.serving.release import Release
+
+SAID = frozenset(
+    {"probability", "risk", "decision", "threshold", "classes", "labels", "value", "low", "high"}
+    | {"coverage", "unit"}
+)
+"""Fields of an answer that are recorded: what the model said."""
+LEFT_OUT = frozenset(
+    {"answer_id", "workload", "model_version", "certificate_sha256", "duration_ms"}
+    | {"intended_use", "warnings", "explanation"}
+)
+"""Fields that have a column of their own; the same in every answer; or that may repeat what the
+record said, as a warning does, or show it, as a picture does."""
+_INLINE_BYTES = 1 << 16
+"""The digest of less is sooner made than handed to a thread."""
+
+
+class Account:
+    """One request.
+
+    Parameters
+    ----------
+    answer_id, asked_by, standard : see `medpipe.audit.record.Entry`
+    """
+
+    def __init__(self, answer_id: str, *, asked_by: str, standard: str) -> None:
+        self.answer_id = answer_id
+        self._asked_by = name(asked_by)
+        self._standard = standard
+        self._started = time.perf_counter()
+        self._release: Release | None = None
+        self._digest: str | None = None
+        self._digesting: asyncio.Task[str] | None = None
+
+    def reached(self, release: Release) -> None:
+        """The release that is to answer."""
+        self._release = release
+
+    def read(self, payload: bytes, chain: Chain) -> None:
+        """What the model is asked about; the digest of an image is made while the model works."""
+        if len(payload) <= _INLINE_BYTES:
+            self._digest = chain.input_digest(payload)
+        else:
+            work = asyncio.to_thread(chain.input_digest, payload)
+            self._digesting = asyncio.create_task(work)
+
+    @property
+    def version(self) -> str:
+        """Workload and version, as the log tells them."""
+        if self._release is None:
+            return NOBODY
+        return f"{self._release.settings.workload} {self._release.settings.version}"
+
+    @property
+    def took_ms(self) -> float:
+        """Since the request began."""
+        return (time.perf_counter() - self._started) * 1000
+
+    @property
+    def may_spool(self) -> bool:
+        """Whether the policy lets it be answered while the store is down."""
+        return self._release is not None and self._release.settings.serve.audit == "spool"
+
+    async def answered(self, answer: Answer) -> Entry:
+        """The entry of `answer`."""
+        said = answer.model_dump(
+            include=set(SAID), exclude={"labels": {"__all__": {"meaning"}}}, exclude_unset=True
+        )
+        return await self._entry(ANSWERED, said)
+
+    async def refused(self, error: MedpipeError) -> Entry:
+        """The entry of a refusal: its kind, not its words."""
+        return await self._entry(refusal.status(error)[0], {"refused": type(error).__name__})
+
+    async def _entry(self, status: int, said: dict[str, object]) -> Entry:
+        if self._digesting is not None:
+            self._digest = await self._digesting
+        found = self._release
+        return Entry(
+            answer_id=self.answer_id,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            asked_by=self._asked_by,
+            standard=self._standard,
+            workload=NOBODY if found is None else found.settings.workload,
+            version=None if found is None else str(found.settings.version),
+            certificate=None if found is None else found.certificate_sha256,
+            input=self._digest,
+            status=status,
+            answer=certificate.canonical(said).decode(),
+            latency_ms=round(self.took_ms, 3),
+        )

@@ -35,7 +35,7 @@ from pydicom.uid import (
 )
 
 from medpipe.errors import UnreadableError
-from medpipe.io import gdcm_process
+from medpipe.io import gdcm_process, jpeg, jpeg_2000
 
 _PLUGINS = {
     **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),  # signed or odd; 0.9 s
@@ -64,14 +64,13 @@ _DECODER_ERRORS = (
     NotImplementedError,
     EOFError,
     OSError,
-    OverflowError,
+    ArithmeticError,
     MemoryError,
     struct.error,
 )
-_J2K_SIZE = b"\xff\x4f\xff\x51"  # start of codestream, then the SIZ segment: ISO 15444-1 A.5.1
-_J2K_COMPONENTS = 40  # bytes from there to their number (2), and sign and bits of the first (1)
-_J2K_SEARCHED = 512  # bytes; a JP2 box may stand before it, against the standard
-_NOT_SOF = (0xC4, 0xC8, 0xCC)  # Huffman tables, extensions, arithmetic: ISO 10918-1 table B.1
+_JPEG_2000 = (*JPEG2000TransferSyntaxes, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL)
+_ITEM = b"\xfe\xff\x00\xe0"  # begins each fragment of encapsulated pixel data, PS3.5 A.4
+_FRAGMENTS_MAX = 10_000
 
 
 def decode(dataset: Dataset) -> np.ndarray:
@@ -89,7 +88,7 @@ def decode(dataset: Dataset) -> np.ndarray:
     syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
     try:
         if syntax.is_encapsulated:
-            _check_compressed_size(dataset)
+            _check_compressed(dataset, syntax)
         if syntax in _GDCM_ONLY or (syntax == JPEGExtended12Bit and dataset.BitsStored > 8):
             return _decode_elsewhere(dataset, syntax)
         values = _decode(dataset, syntax)
@@ -135,9 +134,8 @@ def _unsigned_jpeg_2000(dataset: Dataset) -> np.ndarray | None:
     A large film takes a second, in which pydicom's plug-ins would stop every thread.
     """
     frame = _frame(dataset)
-    at = frame.find(_J2K_SIZE, 0, _J2K_SEARCHED) + _J2K_COMPONENTS
-    header = (1, int(dataset.BitsStored) - 1)  # the first bit of the second would say "signed"
-    if dataset.PixelRepresentation or struct.unpack_from(">HB", frame, at) != header:
+    stream = jpeg_2000.examine(frame)
+    if dataset.PixelRepresentation or stream.is_signed or stream.bits != dataset.BitsStored:
         return None
     # It warns of every stream that is no JP2 file that its colours are not stated.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -182,35 +180,26 @@ def _decode_elsewhere(dataset: Dataset, syntax: UID) -> np.ndarray:
 
 
 def _frame(dataset: Dataset) -> bytes:
+    if dataset.PixelData.count(_ITEM) > _FRAGMENTS_MAX:
+        raise ValueError("more fragments than any image of one frame")
     return bytes(next(generate_frames(dataset.PixelData, number_of_frames=1)))
 
 
-def _check_compressed_size(dataset: Dataset) -> None:
+def _check_compressed(dataset: Dataset, syntax: UID) -> None:
+    """Refuse a stream of another size than the header says, or made to cost much to decode."""
     frame = _frame(dataset)
-    size = _jpeg_2000_size(frame) or _jpeg_size(frame)
-    if size is not None and size != (dataset.Rows, dataset.Columns):
+    if syntax == RLELossless:
+        return  # it has no header of its own; its decoder stops at the size of the image
+    if syntax in _JPEG_2000:
+        stream = jpeg_2000.examine(frame)
+        size: tuple[int, int] | None = (stream.rows, stream.columns)
+    else:
+        size = jpeg.size(frame)
+        jpeg.check_scans(frame)
+    if size is None:
+        raise ValueError("no header")
+    if size != (dataset.Rows, dataset.Columns):
         raise UnreadableError(
             f"the compressed image is {size[1]} × {size[0]} px and its header says "
             f"{dataset.Columns} × {dataset.Rows} px"
         )
-
-
-def _jpeg_2000_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns in a JPEG 2000 codestream's SIZ segment; None if it is none."""
-    at = frame.find(_J2K_SIZE, 0, _J2K_SEARCHED)
-    if at < 0:
-        return None
-    right, bottom, left, top = struct.unpack_from(">4I", frame, at + len(_J2K_SIZE) + 4)
-    return bottom - top, right - left
-
-
-def _jpeg_size(frame: bytes) -> tuple[int, int] | None:
-    """Rows and columns in a JPEG or JPEG-LS stream's frame header; None if it is none."""
-    at = 2
-    while frame.startswith(b"\xff\xd8") and at + 9 <= len(frame) and frame[at] == 0xFF:
-        marker = frame[at + 1]
-        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in _NOT_SOF):
-            rows, columns = struct.unpack_from(">2H", frame, at + 5)
-            return rows, columns
-        at += 2 + struct.unpack_from(">H", frame, at + 2)[0]
-    return None

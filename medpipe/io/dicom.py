@@ -6,24 +6,17 @@ to callers of the service.
 
 from __future__ import annotations
 
-import io
 import re
-import struct
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom import config as pydicom_config
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from medpipe.errors import UnreadableError
-from medpipe.io import decoding
+from medpipe.io import decoding, dicom_file
 from medpipe.io.image import check_size
 from medpipe.io.windowing import working_image
 from medpipe.workload import Identity
@@ -62,25 +55,18 @@ _DAY = re.compile(r"(\d{4})[.\-]?(\d{2})[.\-]?(\d{2})")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _OLDEST_YEARS = 90.0
 """Ages over 89 identify and are one class: 45 CFR 164.514(b)(2)(i)(C), HIPAA's safe harbour."""
-_META_LENGTH_ENDS = 144  # preamble, "DICM", and the element that says how long the meta header is
-_INFLATED_MAX = 512 << 20  # bytes; a 16-bit radiograph of 256 megapixels
-# What pydicom and the conversions here raise for headers that are not what they say.
-_HEADER_ERRORS = (
-    InvalidDicomError,
-    BytesLengthException,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RecursionError,
-    struct.error,
-    zlib.error,
+WANTED = (
+    *("SOPClassUID", "Modality", "Manufacturer", "StudyDate", "BodyPartExamined", "ViewPosition"),
+    *("PatientSex", "PatientBirthDate", "PatientAge", "ImageLaterality", "Laterality"),
+    *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("PlanarConfiguration", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept"),
+    *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
 )
+"""Elements that `read` looks at, beside the pixels."""
+_BYTES_PER_PIXEL = 2
+_HEADER_BYTES = 16 << 20
+"""Of a deflated file: what is allowed beside its pixels, for overlays and private elements."""
 
 
 def header(data: bytes) -> Dataset:
@@ -90,7 +76,7 @@ def header(data: bytes) -> Dataset:
     ------
     UnreadableError : not DICOM, or its header is cut off or damaged
     """
-    return _parse(data, with_pixels=False)
+    return dicom_file.parse(data)
 
 
 def identity(data: bytes) -> Identity:
@@ -100,7 +86,7 @@ def identity(data: bytes) -> Identity:
     named: what a model may learn instead of the disease is the device. Raises as `header` does.
     """
     dataset = header(data)
-    with _explained():
+    with dicom_file.explained():
         station = _text(dataset, "StationName") or _text(dataset, "ManufacturerModelName")
         site = " / ".join(filter(None, (_text(dataset, "InstitutionName"), station)))
         return Identity(
@@ -126,8 +112,9 @@ def read(data: bytes, *, limits: Mapping[str, Any]) -> tuple[np.ndarray, dict[st
     UnreadableError : not a radiograph, colour, several frames, no pixels, a size outside the limits
         (all before anything is decoded), or broken
     """
-    dataset = _parse(data, with_pixels=True)
-    with _explained():
+    most = _BYTES_PER_PIXEL * int(limits["max_pixels"]) + _HEADER_BYTES
+    dataset = dicom_file.parse(data, wanted=WANTED, inflated_max=most)
+    with dicom_file.explained():
         check_radiograph(dataset)
         check_pixels(dataset, limits)
         known = facts(dataset)
@@ -198,41 +185,6 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         "view": _VIEWS.get(view, "OTHER") if view else None,
         "laterality": side if side in ("L", "R", "B", "U") else None,
     }
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what a malformed element raises, which would quote it, into an UnreadableError."""
-    try:
-        yield
-    except _HEADER_ERRORS:
-        raise UnreadableError(
-            "not a whole DICOM image: its header is cut off, or an element is missing or damaged"
-        ) from None
-
-
-def _parse(data: bytes, *, with_pixels: bool) -> Dataset:
-    # Values that break their own rules are common and readable; pydicom's warnings quote them.
-    pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
-    with _explained():
-        _check_inflated(data)
-        dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=not with_pixels)
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            raise InvalidDicomError
-    return dataset
-
-
-def _check_inflated(data: bytes) -> None:
-    """Refuse a deflated dataset beyond its limit, because pydicom inflates all at once."""
-    length = int.from_bytes(data[_META_LENGTH_ENDS - 4 : _META_LENGTH_ENDS], "little")
-    start = _META_LENGTH_ENDS + length
-    if DeflatedExplicitVRLittleEndian.encode() not in data[:start]:
-        return
-    inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start:], _INFLATED_MAX + 1)
-    if len(inflated) > _INFLATED_MAX:
-        raise UnreadableError(
-            f"the deflated file inflates to more than {_INFLATED_MAX >> 20} MiB", fault="size"
-        )
 
 
 def _text(dataset: Dataset, keyword: str) -> str | None:

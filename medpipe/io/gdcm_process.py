@@ -16,6 +16,9 @@ from typing import TypedDict
 TIMEOUT_S = 120
 """Some damaged streams keep a decoder busy for ever; the largest radiograph takes a few seconds."""
 
+_MEMORY_MAX = 4 << 30
+"""Bytes of addresses; the largest radiograph takes a quarter of it."""
+
 
 class Frame(TypedDict):
     """What a compressed frame of grey values decodes to."""
@@ -50,8 +53,11 @@ def decode(frame: Frame, compressed: bytes) -> bytes:
 
 
 def _main() -> None:
+    import resource
+
     import gdcm
 
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_MAX, _MEMORY_MAX))
     frame: Frame = json.loads(sys.stdin.buffer.readline())
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(sys.stdin.buffer.read())

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from medpipe.errors import UnreadableError
+from medpipe.io import jpeg
 
 Kind = Literal["dicom", "png", "jpeg"]
 
@@ -76,6 +77,8 @@ def read(data: bytes, *, limits: Mapping[str, Any]) -> tuple[np.ndarray, dict[st
     ------
     UnreadableError : broken or cut off, or a size outside the limits (before anything is decoded)
     """
+    if data.startswith(_JPEG_MAGIC):
+        jpeg.check_scans(data)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as picture:
             check_size(picture.height, picture.width, limits)

@@ -15,7 +15,7 @@ from pydicom.pixels import get_encoder
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from medpipe.errors import UnreadableError
-from medpipe.io import decoding, dicom, gdcm_process
+from medpipe.io import decoding, dicom, dicom_file, gdcm_process
 
 REAL = Path(
     os.environ.get("MEDPIPE_REAL_DATA") or Path(__file__).parents[3] / "shared" / "data",
@@ -43,7 +43,7 @@ def file_of(syntax: str, frame: bytes, **elements: object) -> bytes:
 
 @pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless])
 def test_lossless_coding_gives_the_stored_values(syntax: str) -> None:
-    dataset = dicom._parse(file_of(syntax, compressed(syntax)), with_pixels=True)
+    dataset = dicom_file.parse(file_of(syntax, compressed(syntax)), wanted=dicom.WANTED)
     np.testing.assert_array_equal(decoding.decode(dataset), PIXELS)
 
 
@@ -57,7 +57,7 @@ def test_jpeg_2000_gives_the_stored_values_whatever_their_type(dtype: type, stor
     frame = openjpeg.utils.encode_array(pixels, bits_stored=stored, photometric_interpretation=2)
     bits = {"BitsAllocated": pixels.itemsize * 8, "BitsStored": stored, "HighBit": stored - 1}
     data = file_of(JPEG2000Lossless, frame, PixelRepresentation=int(is_signed), **bits)
-    found = decoding.decode(dicom._parse(data, with_pixels=True))
+    found = decoding.decode(dicom_file.parse(data, wanted=dicom.WANTED))
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, pixels)
 

@@ -147,12 +147,12 @@ def test_truncated_file_is_refused(kept: float) -> None:
 
 
 def test_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dicom, "_INFLATED_MAX", 1 << 16)
+    monkeypatch.setattr(dicom, "_HEADER_BYTES", 0)  # 2 bytes for each of a megapixel remain
     data = dicom_bytes(RAMP, syntax=DeflatedExplicitVRLittleEndian)
     assert dicom.read(data, limits=LIMITS)[0].shape == (10, 10)
     start = 144 + int.from_bytes(data[140:144], "little")
     squeezer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    bomb = data[:start] + squeezer.compress(bytes(1 << 20)) + squeezer.flush()
+    bomb = data[:start] + squeezer.compress(bytes(3 << 20)) + squeezer.flush()
     with pytest.raises(UnreadableError, match="inflates to more than") as refusal:
         dicom.read(bomb, limits=LIMITS)
     assert refusal.value.fault == "size"

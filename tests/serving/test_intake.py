@@ -13,7 +13,7 @@ MIB = 1 << 20
 FORM = "multipart/form-data; boundary=cut"
 
 
-def taken(chunks, content_type="image/png", *, length=None, max_upload_mib=1, is_cut=False):
+def taken(chunks, content_type="image/png", *, length=None, is_cut=False, **options):
     """What `payload` makes of a body that arrives in `chunks`; all were asked for or not."""
     messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append(
@@ -28,7 +28,7 @@ def taken(chunks, content_type="image/png", *, length=None, max_upload_mib=1, is
 
     request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
     with Places(1, held_limit=MIB).one() as place:
-        return asyncio.run(intake.payload(request, place, max_upload_mib=max_upload_mib))
+        return asyncio.run(intake.payload(request, place, **{"max_upload_mib": 1, **options}))
 
 
 def part(content, *, field="file"):
@@ -102,6 +102,18 @@ def test_the_limit_is_of_the_file_not_of_the_form_around_it(size, fits):
     with pytest.raises(RequestError) as refusal:
         taken([form(part(bytes(size)))], FORM)
     assert refusal.value.status == 413
+
+
+def test_a_record_is_limited_whatever_a_file_may_have():
+    with pytest.raises(RequestError, match="larger than 8 MiB") as refusal:
+        taken([], "application/json", length=8 * MIB + 1, max_upload_mib=64, kind="record")
+    assert refusal.value.status == 413
+
+
+def test_a_form_of_many_parts_is_refused():
+    parts = [part(b"", field=f"n{number}") for number in range(65)]
+    with pytest.raises(RequestError, match="over 64 parts"):
+        taken([form(*parts, part(b"pixels"))], FORM)
 
 
 def test_an_upload_that_is_cut_off_is_no_error_of_the_service():

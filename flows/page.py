@@ -83,7 +83,9 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     reasons = "".join(f"\n  ✘ {reason}" for reason in outcome["verdict"]["reasons"])
     bento = outcome["bento"]
     store = quote(str(layout.home.bentos))
-    serve = f"BENTOML_HOME={store} bentoml serve {bento['tag']}" if bento else ""
+    record = quote(f"sqlite:///{layout.home.audit_database.resolve()}")
+    settings = f"MEDPIPE_AUDIT={record} BENTOML_HOME={store}"
+    serve = f"{settings} bentoml serve {bento['tag']}" if bento else ""
     following = [
         ("look at the report", f"open {quote(str(layout.evaluation / 'report.html'))}"),
         ("who is champion", f"medpipe status {layout.workload}"),

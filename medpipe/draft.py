@@ -25,6 +25,7 @@ _ASKED = {
     "title": "the question in a few words",
     "intended_use": "who may use the answers, for whom and for what",
     "not_for": "what the answers must not be used for",
+    "looked_for": "what is looked for, as a noun: death in hospital",
 }
 """Attributes of the class that are facts, and what each should say."""
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")

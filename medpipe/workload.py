@@ -260,6 +260,9 @@ class Workload(ABC):
 
     A source gives the others as covariates. One that is not known is left out of the loss.
     """
+    looked_for: ClassVar[str] = ""
+    """What is looked for, as a noun in the report's sentences ("death in hospital"); where it is
+    empty, the label's name in words."""
     objective: ClassVar[str]
     """Name of a module in `medpipe.objectives`."""
     duplicate_column: ClassVar[str | None] = None

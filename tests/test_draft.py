@@ -51,7 +51,7 @@ def test_every_fact_of_the_copy_is_to_be_filled_in_and_listed(clone, like):
     draft.draft("stroke_risk", like, clone)
     assert draft.unfilled(workloads.get(like)) == []
     missing = draft.unfilled(workloads.get("stroke_risk"))
-    assert missing[:4] == ["title", "intended_use", "not_for", "question"]
+    assert missing[:5] == ["title", "intended_use", "not_for", "looked_for", "question"]
     assert {"Question", "Cohort", "Label", "Not for"} <= set(missing)
     check = next(c for c in doctor.examine(clone) if c.name == "facts of workloads")
     assert not check.passed

@@ -52,8 +52,8 @@ class Place:
         ParamsError, StorageError : see `secret.load`
         """
         lost = (
-            "and the record of answers was written with a key that is not here; copy the key file "
-            f"back, or set {KEY_VARIABLE}"
+            "and without it no record of answers can be written or checked; copy the key file "
+            f"back, or set {KEY_VARIABLE}. Before the first answer there is none"
         )
         try:
             key = secret.load(

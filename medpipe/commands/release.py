@@ -128,6 +128,7 @@ def package(root: Path, workload: str) -> None:
     \b
     Example
       medpipe package chest_xray
+      export MEDPIPE_AUDIT=sqlite:///$PWD/.medpipe/audit.db
       BENTOML_HOME=.medpipe/bentoml bentoml serve medpipe_chest_xray:latest
     """
     show(build(workload, open_workload(workload, root).layout))

@@ -74,6 +74,7 @@ def render(
         examples=[
             (e.chosen, e.reasons, _embedded(e.picture.data, e.picture.media_type)) for e in examples
         ],
+        charts=any(e.picture.media_type == "image/svg+xml" for e in examples),
         splits=[(name, split) for name, split in report["splits"].items() if split],
         words=words,
     )

@@ -68,8 +68,8 @@ def left_out(report: Report) -> list[tuple[str, int]]:
 
 
 def condition(report: Report) -> str:
-    """What is being looked for, from the name of the label column."""
-    return str(report["label"]).replace("_", " ")
+    """What is looked for, as a noun."""
+    return str(report["looked_for"])
 
 
 def noun(split: Mapping[str, Any]) -> str:
@@ -88,7 +88,7 @@ def shown(found: Mapping[str, Any] | None) -> str:
     """A metric as ``0.934 (0.902–0.957)``, or why it has no value."""
     if found is None or found.get("value") is None:
         return "undefined"
-    value = f"{found['value']:.3f}".replace("-", "−")
+    value = f"{found['value']:z.3f}".replace("-", "−")
     return value if found.get("low") is None else f"{value} ({between(found, digits=3)})"
 
 
@@ -123,4 +123,4 @@ def between(found: Mapping[str, Any], *, digits: int | None) -> str:
     if digits is None:
         return f"{hundredths(low)}–{hundredths(high)} %"
     to = " to " if low < 0 else "–"
-    return f"{low:.{digits}f}{to}{high:.{digits}f}".replace("-", "−")
+    return f"{low:z.{digits}f}{to}{high:z.{digits}f}".replace("-", "−")

@@ -171,6 +171,7 @@ def _facts(
         "workload": workload.name,
         "title": workload.title,
         "label": workload.label,
+        "looked_for": workload.looked_for or workload.label.replace("_", " "),
         "intended_use": workload.intended_use,
         "not_for": workload.not_for,
         "run_id": artefact.run_id,

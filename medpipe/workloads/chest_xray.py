@@ -119,6 +119,7 @@ class ChestXray(Workload):
     )
     columns = (*COMMON, *COVARIATES, *FACTS, LABEL, *CONTENT)
     label = LABEL.name
+    looked_for = "pneumonia"
     objective = "binary"
     duplicate_column = "pixel_hash"
     near_duplicate_column = "difference_hash"

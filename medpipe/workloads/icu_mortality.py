@@ -138,6 +138,7 @@ class IcuMortality(Workload):
     fhir = INTENSIVE_CARE
     columns = (*COMMON, *DESCRIPTORS, *COMPUTED, LABEL, *SERIES)
     label = LABEL.name
+    looked_for = "death in hospital"
     objective = "binary"
     duplicate_column = "record_hash"
     encode_params = Encode

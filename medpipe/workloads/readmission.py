@@ -166,6 +166,7 @@ class Readmission(Workload):
     fhir = DISCHARGE
     columns = (*COMMON, *_FIELDS, *COMPUTED, LABEL)
     label = LABEL.name
+    looked_for = "readmission within 30 days"
     objective = "binary"
     encode_params = Encode
     model_params = TableModel

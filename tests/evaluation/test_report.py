@@ -74,8 +74,9 @@ def whole_report(**changes: object) -> dict:
 def _measured() -> dict:
     scored = {"val": split(1), "test": split(2)}
     facts = {
-        "workload": "ask", "title": "A <question>", "label": "has_it", "intended_use": "Tests.",
-        "not_for": "Patients.", "run_id": "a" * 32, "created": "2026-01-02T03:04:05+00:00",
+        "workload": "ask", "title": "A <question>", "label": "has_it", "looked_for": "the illness",
+        "intended_use": "Tests.", "not_for": "Patients.", "run_id": "a" * 32,
+        "created": "2026-01-02T03:04:05+00:00",
         "variant": "fp32", "artefact_sha256": "b" * 64, "size_mib": 1.5,
         "parity": {"probability_p95": 1e-6, "auroc_lost": 0.0}, "params": {},
         "data": {"raw_version": "c" * 64, "commit": "d" * 40}, "robustness": [],
@@ -261,6 +262,22 @@ def test_page_loads_nothing_escapes_text_and_describes_images():
     assert "@import" not in html
 
 
+def test_drawings_of_records_are_shown_at_full_size_and_photographs_in_a_row():
+    report, chosen = whole_report(), Chosen(1, "e20001", "missed", "risk 20 %", False)
+    drawing = Picture("image/svg+xml", b"<svg/>")
+    pages = {
+        kind: page.render(report, MEASURES, None, [page.Explained(chosen, picture)])
+        for kind, picture in (("charts", drawing), ("examples", PICTURE))
+    }
+    assert all(f'<div class="grid {kind}">' in html for kind, html in pages.items())
+
+
+def test_nought_has_no_sign():
+    assert words.shown({"value": -0.0001, "low": -0.009, "high": -0.0002}) == (
+        "0.000 (−0.009 to 0.000)"
+    )
+
+
 def test_page_of_one_class_still_says_what_is_known():
     labels = {"label": 1}
     test = Scored(split(2).frame.assign(**labels), split(2).logits)
@@ -277,7 +294,7 @@ def test_headline_speaks_of_people_in_hundreds():
     metrics = report["splits"]["test"]["metrics"]
     metrics["sensitivity"] = {"value": 0.93, "low": 0.882, "high": 0.966}
     said = {s.name: s.meaning for s in binary_words.headline(report)}
-    assert said["Sensitivity"] == "Of 100 examples with has it, 93 are found (88–97)."
+    assert said["Sensitivity"] == "Of 100 examples with the illness, 93 are found (88–97)."
 
 
 @pytest.mark.parametrize(

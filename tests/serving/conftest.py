@@ -55,12 +55,33 @@ def record_releases(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def records_client(record_releases, pytestconfig):
-    """A client of a service that answers for them, and records in their folder."""
+def records_place(record_releases) -> Place:
+    """Where their answers are recorded."""
     database = record_releases.with_name("audit.db")
+    return Place(Sqlite(database), database)
+
+
+@pytest.fixture
+def newest(records_place):
+    """Gives the last record of an answer of theirs."""
+
+    def read():
+        store = records_place.store(records_place.chain(create=False))
+        store.open(create=False)
+        try:
+            return store.last(1)[0]
+        finally:
+            store.close()
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def records_client(record_releases, records_place, pytestconfig):
+    """A client of a service that answers for them."""
     made = api.create(
         lambda: Catalogue(record_releases, trusted=lambda _: TRUSTED),
-        recorder=lambda: Recorder(lambda: Place(Sqlite(database), database)),
+        recorder=lambda: Recorder(lambda: records_place),
         page=pytestconfig.rootpath / "service/page.html",
     )
     with TestClient(made, base_url="http://127.0.0.1:3000", client=("127.0.0.1", 50000)) as client:

@@ -79,6 +79,14 @@ def test_a_prefetched_stay_gets_the_card_of_its_risk(records_client):
     assert "http" not in card["detail"]
 
 
+def test_a_card_is_on_record_as_the_answer_of_its_model_and_names_nobody(records_client, newest):
+    (card,) = records_client.post(URL, json=call()).json()["cards"]
+    record = newest()
+    assert (record.standard, record.workload, record.status) == ("cds-hooks", "icu_mortality", 200)
+    assert "doe" not in str(record)
+    assert card["uuid"]
+
+
 @pytest.mark.parametrize("key", ["patient", "encounter", "observationCoded", "procedureCoded"])
 def test_what_was_not_prefetched_is_412(records_client, key):
     response = records_client.post(URL, json=without(call(), "prefetch", key))

@@ -44,6 +44,14 @@ def media(content, kind="image/png", **attachment):
     }
 
 
+def test_an_assessment_is_on_record_by_its_standard_and_names_nobody(records_client, newest):
+    records_client.post(ASSESS, json=bundle(*stay(ICU)))
+    record = newest()
+    assert (record.standard, record.workload, record.status) == ("fhir", "icu_mortality", 200)
+    assert record.input
+    assert "doe" not in str(record)
+
+
 @pytest.fixture
 def pictures(releases, pytestconfig):
     made = api.create(

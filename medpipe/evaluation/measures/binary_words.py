@@ -42,8 +42,8 @@ def headline(report: Report) -> list[Sentence]:
         "sensitivity": f"Of 100 {noun(test)} with {label}, {{figure}} are found {{interval}}.",
         "specificity": f"Of 100 {noun(test)} without {label}, {{figure}} are rightly left alone "
         "{interval}.",
-        "ppv": f"Of 100 {noun(test)} that the model flags, {{figure}} have {label} {{interval}}, "
-        f"where {share} of 100 have it to begin with. Elsewhere this share differs.",
+        "ppv": f"Of 100 {noun(test)} that the model flags, {{figure}} are with {label} "
+        f"{{interval}}, where {share} of 100 are to begin with. Elsewhere this share differs.",
     }
     return [
         sentence(NAMES[name], metrics[name], text, digits=3 if name == "auroc" else None)

@@ -34,6 +34,8 @@ DISPOSITIONS = {
     **dict.fromkeys(("19", "20", "21"), "died in hospice care"),
     **dict.fromkeys(("18", "25", "26"), ""),
 }
+RACES = ("Caucasian", "AfricanAmerican", "Asian", "Hispanic", "Other")
+"""As registered in the reference data."""
 PAYERS = (
     *("MC", "MD", "HM", "BC", "CP", "SP", "UN", "CM", "OG", "PO", "DM", "CH", "WC", "OT", "MP"),
     *("SI", "FR"),

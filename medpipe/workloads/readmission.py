@@ -39,6 +39,7 @@ from medpipe.records.encounter import (
     ANTIDIABETICS,
     DISPOSITIONS,
     PAYERS,
+    RACES,
     words,
 )
 from medpipe.records.encounter_fhir import DISCHARGE
@@ -81,12 +82,7 @@ PATIENT = (
         subgroup=True,
     ),
     _class("sex", "sex as registered", ("F", "M"), subgroup=True),
-    _class(
-        "race",
-        "race as registered, to see who is served worse",
-        ("Caucasian", "AfricanAmerican", "Asian", "Hispanic", "Other"),
-        subgroup=True,
-    ),
+    _class("race", "race as registered, to see who is served worse", RACES, subgroup=True),
 )
 STAY = (
     _class("payer", "who pays, by the code of the reference data", PAYERS),

@@ -25,7 +25,7 @@ LEFT_OUT = frozenset(
 )
 """Fields that have a column of their own; the same in every answer; or that may repeat what the
 record said, as a warning does, or show it, as a picture does."""
-_INLINE_BYTES = 1 << 16
+_INLINE_BYTES = 1 << 18
 """The digest of less is sooner made than handed to a thread."""
 
 

@@ -52,6 +52,7 @@ def address(record_releases, keys, tmp_path_factory, pytestconfig):
         "MEDPIPE_CORS_ORIGINS": EHR,
         "MEDPIPE_ACCESS_KEYS": str(keys[0]),
         "BENTOML_HOME": str(tmp_path_factory.mktemp("bentoml")),
+        "MEDPIPE_AUDIT": f"sqlite:///{tmp_path_factory.mktemp('audit') / 'audit.db'}",
     }
     command = [sys.executable, "-m", "uvicorn", "service.service:app", "--port", port]
     server = subprocess.Popen(

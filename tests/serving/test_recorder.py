@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from brightness_release import TRUSTED, png, write_release
@@ -87,6 +89,25 @@ def test_who_asked_is_on_record_by_the_name_of_the_key(releases, place, tmp_path
     (found,) = recorded(place)
     assert found.asked_by == "key:pacs"
     assert secret not in str(found)
+
+
+def test_an_answer_does_not_leave_before_its_record_is_on_the_disk(app, monkeypatch):
+    at_the_disk, may_go_on = threading.Event(), threading.Event()
+    appended = recorder.Store.append
+
+    def slowly(store, entries):
+        at_the_disk.set()
+        assert may_go_on.wait(10)
+        return appended(store, entries)
+
+    monkeypatch.setattr(recorder.Store, "append", slowly)
+    with TestClient(app) as client, ThreadPoolExecutor(1) as asking:
+        answer = asking.submit(ask, client)
+        assert at_the_disk.wait(10)
+        time.sleep(0.2)
+        assert not answer.done()
+        may_go_on.set()
+        assert answer.result(10).status_code == 200
 
 
 def test_clients_that_come_together_share_the_way_to_the_disk(app, place, monkeypatch):

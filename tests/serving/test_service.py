@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from service.service import MedpipeService
 
 HEAVY = [
+    "psycopg",
+    "sqlalchemy",
     "torch",
     "mlflow",
     "pandas",

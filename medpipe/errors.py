@@ -21,8 +21,9 @@ patient identifier: inside ingest a row is named by its number or its pseudonym.
 
 from typing import Literal
 
-Fault = Literal["format", "broken", "content", "size"]
-"""Why an item cannot be used: not a format that is read; empty, truncated or undecodable; readable,
+Fault = Literal["format", "coding", "broken", "kind", "content", "size"]
+"""Why an item cannot be used: not a format that is read; compressed in a way that is not read;
+empty, truncated or undecodable; made by a kind of device that the workload is not about; readable,
 but not what the workload is about, or too small to show it; larger than may be decoded."""
 
 
@@ -87,11 +88,13 @@ class RequestError(MedpipeError):
     ----------
     message : what was wrong and what to send instead
     status : the HTTP status, 400…499
+    fault : of the uploaded item; None where something else was wrong
     """
 
-    def __init__(self, message: str, *, status: int = 400) -> None:
+    def __init__(self, message: str, *, status: int = 400, fault: Fault | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.fault = fault
 
 
 class AccessError(MedpipeError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from medpipe.io.fhir.mapping import FhirMap
+    from medpipe.io.terminology import Code
 
 Dtype = Literal["str", "category", "int", "float", "bool", "date", "bytes", "series"]
 """``series`` is a list of (hour, value) pairs, hours since the example begins."""
@@ -252,6 +253,13 @@ class Workload(ABC):
 
     A request in FHIR then becomes a record like any other. Files come in a ``Media`` resource.
     """
+    codes: ClassVar[Mapping[str, Code]] = {}
+    """What is answered, coded, by the name of its label column or, of several classes, its class.
+
+    A report names what has no code here by a private code.
+    """
+    procedure: ClassVar[Code | None] = None
+    """Where payloads are images: how they were made; None: by some imaging procedure."""
     columns: ClassVar[tuple[Column, ...]]
     """COMMON, then covariates, facts read from the payload, the label, and content."""
     label: ClassVar[str]

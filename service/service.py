@@ -9,6 +9,7 @@ and a path may hold a name.
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 
 import bentoml
@@ -60,8 +61,14 @@ class MedpipeService:
         logging.getLogger("medpipe").setLevel(logging.INFO)
         for name in ("uvicorn.error", "bentoml._internal.server.http_app"):
             logging.getLogger(name).addFilter(WithoutValues())
-        for name in ("python_multipart", "pydicom", "openjpeg"):  # they quote what they read
+        for name in (
+            "python_multipart",
+            "pydicom",
+            "highdicom",
+            "openjpeg",
+        ):  # they quote what they read
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        warnings.filterwarnings("ignore", module="pydicom")
 
     async def __is_ready__(self) -> bool:
         """Whether every release may be served and recorded; if not, the 503 says why.

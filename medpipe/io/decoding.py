@@ -23,8 +23,12 @@ from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import (
     HTJ2K,
     UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
     HTJ2KLossless,
     HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -52,6 +56,12 @@ _GDCM_ONLY = (
     JPEGLosslessSV1,
     "1.2.840.10008.1.2.4.53",  # spectral selection and full progression, retired
     "1.2.840.10008.1.2.4.55",
+)
+_UNCOMPRESSED = (
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
 )
 # Plug-ins raise whatever their C libraries' wrappers raise.
 _DECODER_ERRORS = (
@@ -86,6 +96,12 @@ def decode(dataset: Dataset) -> np.ndarray:
         size than the header claims (its memory would not be limited by what was checked)
     """
     syntax = UID(str(dataset.file_meta.TransferSyntaxUID))
+    if syntax not in (*_PLUGINS, *_GDCM_ONLY, *_UNCOMPRESSED):
+        raise UnreadableError(
+            f"transfer syntax {syntax_name(dataset)} is not read here; export the file as Explicit "
+            "VR Little Endian",
+            fault="coding",
+        )
     try:
         if syntax.is_encapsulated:
             _check_compressed(dataset, syntax)

@@ -112,13 +112,17 @@ def read(data: bytes, *, limits: Mapping[str, Any]) -> tuple[np.ndarray, dict[st
     UnreadableError : not a radiograph, colour, several frames, no pixels, a size outside the limits
         (all before anything is decoded), or broken
     """
-    most = _BYTES_PER_PIXEL * int(limits["max_pixels"]) + _HEADER_BYTES
-    dataset = dicom_file.parse(data, wanted=WANTED, inflated_max=most)
+    dataset = dicom_file.parse(data, wanted=WANTED, inflated_max=inflated_max(limits))
     with dicom_file.explained():
         check_radiograph(dataset)
         check_pixels(dataset, limits)
         known = facts(dataset)
         return working_image(dataset, max_side_px=int(limits["max_side_px"])), known
+
+
+def inflated_max(limits: Mapping[str, Any]) -> int:
+    """Bytes that the largest image within ``max_pixels`` has, header included."""
+    return _BYTES_PER_PIXEL * int(limits["max_pixels"]) + _HEADER_BYTES
 
 
 def check_radiograph(dataset: Dataset) -> None:
@@ -135,7 +139,7 @@ def check_radiograph(dataset: Dataset) -> None:
         named = (
             modality if modality in _OTHERS else "(missing)" if modality is None else "(unknown)"
         )
-        raise UnreadableError(f"modality {named} is not a radiograph (CR, DX)", fault="content")
+        raise UnreadableError(f"modality {named} is not a radiograph (CR, DX)", fault="kind")
 
 
 def check_pixels(dataset: Dataset, limits: Mapping[str, Any]) -> None:

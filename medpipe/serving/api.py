@@ -25,6 +25,8 @@ from medpipe.serving.batching import Place
 from medpipe.serving.catalogue import Catalogue
 from medpipe.serving.cds_hooks import routes as cds_hooks
 from medpipe.serving.desk import Desk, new_id
+from medpipe.serving.dicomweb import routes as dicomweb
+from medpipe.serving.dicomweb.describe import ANSWER as IN_DICOM
 from medpipe.serving.fhir import outcome
 from medpipe.serving.fhir import routes as fhir
 from medpipe.serving.predictor import Answer
@@ -134,12 +136,13 @@ def create(
         lifespan=routes.lifespan,
     )
     api.state.desk = desk
+    api.include_router(dicomweb.router(desk))
     api.add_api_route(
         "/v1/{workload}",
         routes.answer,
         methods=["POST"],
         response_model=Answer,
-        responses=_REFUSALS,
+        responses=_REFUSALS | IN_DICOM,
         openapi_extra=_BODY,
         summary="Answer for one example",
     )

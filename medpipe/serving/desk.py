@@ -94,6 +94,15 @@ class Desk:
             reasons.append(str(error))
         return "; ".join(reason for reason in reasons if reason) or None
 
+    def place(self) -> contextlib.AbstractContextManager[Place]:
+        """A place for what is received before the desk is asked: several files in one request.
+
+        Raises
+        ------
+        OverloadedError : all are taken
+        """
+        return self._places.one()
+
     async def answer(
         self,
         workload: str,
@@ -110,7 +119,7 @@ class Desk:
         ----------
         answer_id : of `new_id`; a refusal has one too, and is recorded as well
         caller : who asks, ``request.state.caller``
-        standard : the way by which it came: http, fhir, …
+        standard : the way by which it came: http, dicomweb, fhir, …
 
         Raises
         ------

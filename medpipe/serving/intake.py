@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Literal
 
 from python_multipart.exceptions import FormParserError
@@ -102,19 +102,35 @@ def _check_type(said: str, kind: Literal["file", "record"]) -> None:
         )
 
 
-async def _received(request: Request, place: Place, *, limit: int, named_mib: int) -> bytes:
+async def chunks(
+    request: Request, place: Place, *, limit: int, too_large: RequestError
+) -> AsyncIterator[bytes]:
+    """The body as it arrives, counted and accounted for.
+
+    Raises
+    ------
+    OverloadedError : the uploads under way hold too much already
+    RequestError : `too_large`, past `limit` bytes, declared or counted; 499 the client went away
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(named_mib)
-    body = bytearray()
+        raise too_large
+    total = 0
     try:
         async for chunk in request.stream():  # a chunked upload declares nothing: count
-            if len(body) + len(chunk) > limit:
-                raise _too_large(named_mib)
+            total += len(chunk)
+            if total > limit:
+                raise too_large
             place.hold(len(chunk))
-            body += chunk  # a list of small chunks would hold twenty times their bytes
+            yield chunk
     except ClientDisconnect:
         raise RequestError("the upload was cut off", status=CLIENT_CLOSED) from None
+
+
+async def _received(request: Request, place: Place, *, limit: int, named_mib: int) -> bytes:
+    body = bytearray()
+    async for chunk in chunks(request, place, limit=limit, too_large=_too_large(named_mib)):
+        body += chunk  # a list of small chunks would hold twenty times their bytes
     return bytes(body)
 
 

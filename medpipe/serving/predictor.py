@@ -25,7 +25,14 @@ from medpipe.serving.batching import Batcher
 from medpipe.serving.release import Release, Settings
 from medpipe.workload import Row
 
-STATUS: dict[Fault, int] = {"format": 415, "broken": 400, "content": 422, "size": 413}
+STATUS: dict[Fault, int] = {
+    "format": 415,
+    "coding": 415,
+    "broken": 400,
+    "kind": 422,
+    "content": 422,
+    "size": 413,
+}
 """HTTP status of an upload that the workload cannot read."""
 
 Inputs = Mapping[str, np.ndarray]
@@ -159,7 +166,7 @@ class Predictor:
     def __init__(self, release: Release, *, decoders: Executor) -> None:
         self.release = release
         self._decoders = decoders
-        self._limits = _limits(release.settings)
+        self._limits = limits(release.settings)
         self._asked = 0
         model = ThreadPoolExecutor(1, thread_name_prefix="model")
         batch_max = release.settings.serve.batch_max
@@ -218,7 +225,7 @@ class Predictor:
             if (reason := workload.excluded(row)) is not None:
                 raise UnreadableError(reason, fault="content")
         except UnreadableError as error:
-            raise RequestError(str(error), status=STATUS[error.fault]) from None
+            raise refused(error) from None
         return Example(row, inputs, workload.cautions(row, state))
 
     def _drawn(self, row: Row, heat: np.ndarray) -> Explanation:
@@ -239,7 +246,9 @@ class Predictor:
     def _worded(self, found: Scored, *, answer_id: str, started: float) -> Answer:
         if not np.isfinite(found.logits).all():
             raise RequestError(
-                "the model gives no finite score for this example; do not use it", status=422
+                "the model gives no finite score for this example; do not use it",
+                status=422,
+                fault="content",
             )
         settings = self.release.settings
         return Answer(
@@ -255,7 +264,12 @@ class Predictor:
         )
 
 
-def _limits(settings: Settings) -> dict[str, Any]:
+def refused(error: UnreadableError) -> RequestError:
+    """What a client is told of an upload that cannot be read."""
+    return RequestError(str(error), status=STATUS[error.fault], fault=error.fault)
+
+
+def limits(settings: Settings) -> dict[str, Any]:
     """The limits of ingest; the service may be narrower, never wider."""
     ours = settings.serve.max_pixels
     return {**settings.limits, "max_pixels": min(ours, settings.limits.get("max_pixels", ours))}

@@ -27,6 +27,7 @@ from pydantic import Field
 
 from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.io import dicom, image
+from medpipe.io.terminology import Code
 from medpipe.nn.params import AugmentParams, ImageModel
 from medpipe.workload import (
     COMMON,
@@ -89,6 +90,7 @@ FACTS = (
     Column("difference_hash", "str", "64 bits, close where images look alike", nullable=False),
 )
 LABEL = Column("pneumonia", "int", "the source says: pneumonia", low=0, high=1, nullable=False)
+CODES = {"pneumonia": Code("233604007", "SCT", "Pneumonia")}
 CONTENT = (
     Column("image", "bytes", "PNG of the working image, 8-bit grey", nullable=False),
     Column("original", "bytes", "the de-identified DICOM file"),
@@ -120,6 +122,8 @@ class ChestXray(Workload):
     columns = (*COMMON, *COVARIATES, *FACTS, LABEL, *CONTENT)
     label = LABEL.name
     looked_for = "pneumonia"
+    codes = CODES
+    procedure = Code("399208008", "SCT", "Plain chest X-ray")
     objective = "binary"
     duplicate_column = "pixel_hash"
     near_duplicate_column = "difference_hash"

@@ -91,10 +91,17 @@ def test_crash_of_gdcm_ends_its_own_process_only() -> None:
         gdcm_process.decode(frame, bytes(damaged[:1200]))
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.100", "1.2.840.10008.1.2.4.201"])
-def test_unknown_coding_is_refused(syntax: str) -> None:
-    with pytest.raises(UnreadableError, match="cannot be decoded"):
+@pytest.mark.parametrize(
+    ("syntax", "said", "fault"),
+    [
+        ("1.2.840.10008.1.2.4.100", "syntax MPEG2 Main Profile .* is not read", "coding"),
+        ("1.2.840.10008.1.2.4.201", "cannot be decoded", "broken"),
+    ],
+)
+def test_unknown_coding_is_refused(syntax: str, said: str, fault: str) -> None:
+    with pytest.raises(UnreadableError, match=said) as refused:
         dicom.read(file_of(syntax, b"\0\0\1\xba" * 100), limits=LIMITS)
+    assert refused.value.fault == fault
 
 
 def real(pattern: str) -> Dataset:

@@ -15,6 +15,7 @@ import torch
 from medpipe import config, workloads
 from medpipe.artefact import graph
 from medpipe.io.fhir.finders import Age, Coded, Highest
+from medpipe.io.terminology import IMAGING
 from medpipe.objectives import get
 from medpipe.records import record
 from medpipe.serving.session import Session
@@ -59,6 +60,18 @@ def test_columns_begin_with_the_common_ones_and_say_what_they_mean(name):
     assert all(column.meaning for column in workload.columns)
     measured = [c for c in workload.columns if c.dtype in ("series", "float") and not c.computed]
     assert [c.name for c in measured if c.low is None or c.high is None] == []
+
+
+@every
+def test_its_codes_are_of_what_is_answered_and_fit_into_a_report(name):
+    workload = workloads.get(name)
+    columns = {column.name: column for column in workload.columns}
+    answered = {*workload.label_columns}.union(*(columns[c].values for c in workload.label_columns))
+    assert set(workload.codes) <= answered
+    for code in (*workload.codes.values(), workload.procedure or IMAGING):
+        assert 0 < len(code.value) <= 16
+        assert 0 < len(code.scheme) <= 16
+        assert 0 < len(code.meaning) <= 64
 
 
 @records

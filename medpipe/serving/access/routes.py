@@ -26,6 +26,15 @@ RULES = (
     ("GET", "/fhir/{workload}/metadata", "papers"),
     ("GET", "/fhir/{workload}/OperationDefinition/{name}", "papers"),
     ("POST", r"/fhir/{workload}/\$assess", "answer:{workload}"),
+    ("POST", "/dicomweb/{workload}/studies", "answer:{workload}"),
+    ("POST", "/dicomweb/{workload}/studies/{study}", "answer:{workload}"),
+    ("GET", "/dicomweb/{workload}/studies/{study}", "answer:{workload}"),
+    ("GET", "/dicomweb/{workload}/studies/{study}/series/{series}", "answer:{workload}"),
+    (
+        "GET",
+        "/dicomweb/{workload}/studies/{study}/series/{series}/instances/{instance}",
+        "answer:{workload}",
+    ),
     ("GET", "/cds-services", "papers"),
     ("POST", "/cds-services/{workload}", "answer:{workload}"),
 )

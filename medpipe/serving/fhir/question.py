@@ -9,13 +9,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from medpipe.errors import RequestError, UnreadableError
+from medpipe.errors import UnreadableError
 from medpipe.io.fhir.chart import Chart
 from medpipe.io.fhir.elements import Node, nodes, text
 from medpipe.io.fhir.mapping import stated
 from medpipe.records import record
 from medpipe.serving.intake import RAW_TYPES
-from medpipe.serving.predictor import STATUS
+from medpipe.serving.predictor import refused
 from medpipe.serving.release import Release
 from medpipe.workload import Workload
 
@@ -70,7 +70,7 @@ def read(
         )
         return _of_file(chart) if workload.payload == "file" else _of_record(chart, workload)
     except UnreadableError as error:
-        raise RequestError(str(error), status=STATUS[error.fault]) from None
+        raise refused(error) from None
 
 
 def _of_record(chart: Chart, workload: Workload) -> Question:

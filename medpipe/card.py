@@ -179,6 +179,7 @@ def _measured(card: Mapping[str, Any]) -> list[str]:
         "split receipt": receipt.get("digest"),
         "threshold": (card.get("threshold") or {}).get("value"),
         **(card.get("operating_point") or {}),
+        "unfamiliar beyond distance": (card.get("familiar") or {}).get("distance"),
     }
     rows = [(name, str(value)) for name, value in facts.items() if value is not None]
     found = [f"## Where it comes from\n{_table(('what', 'value'), rows)}"]
@@ -186,6 +187,7 @@ def _measured(card: Mapping[str, Any]) -> list[str]:
         if split and split.get("metrics"):
             people = f"{split.get('examples')} examples of {split.get('groups')} patients"
             lines = [(metric, _interval(value)) for metric, value in split["metrics"].items()]
+            lines += _sure(split.get("sets"), (card.get("familiar") or {}).get("flagged"), name)
             found.append(f"## On {name}: {people}\n{_table(('metric', 'value (interval)'), lines)}")
     judged = [
         (f"{s['column']} {s['value']}", str(s["examples"]), *_subgroup(s["metrics"]))
@@ -196,6 +198,21 @@ def _measured(card: Mapping[str, Any]) -> list[str]:
         first = next(iter(next(s for s in card["subgroups"] if s.get("metrics"))["metrics"]))
         found.append(f"## Subgroups\n{_table(('subgroup', 'examples', first), judged)}")
     return found
+
+
+def _sure(
+    sets: Mapping[str, Any] | None, flagged: Mapping[str, Any] | None, split: str
+) -> list[tuple[str, str]]:
+    """How often what is called possible holds the truth, and how much is unfamiliar."""
+    shares = {}
+    if sets:
+        shares["truth among what is possible"] = sets["coverage"]
+        shares |= {f"the same where {name}": each for name, each in sets["outcomes"].items()}
+        words = {"one": "a single outcome possible", "several": "several", "none": "none"}
+        shares |= {words[name]: each for name, each in sets["sizes"].items()}
+    if flagged and flagged[split]:
+        shares["unfamiliar inputs"] = flagged[split]
+    return [(name, _interval(value)) for name, value in shares.items()]
 
 
 def _subgroup(metrics: Mapping[str, Any]) -> tuple[str]:

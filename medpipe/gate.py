@@ -37,6 +37,8 @@ class Policy(Protocol):
     @property
     def baseline_margin(self) -> float | None: ...
     @property
+    def coverage_margin(self) -> float | None: ...
+    @property
     def subgroup_gap(self) -> float: ...
     @property
     def ece_max(self) -> float: ...
@@ -142,6 +144,8 @@ def _checks(
     yield from _baseline(candidate, policy.baseline_margin)
     yield from _subgroups(candidate, policy.subgroup_gap)
     yield _point(candidate)
+    if policy.coverage_margin is not None:
+        yield from _coverage(candidate, policy.coverage_margin)
     if _better(candidate, "ece") is not None:
         yield _upper(candidate, "ece", policy.ece_max)
     main = _main(candidate)
@@ -300,6 +304,30 @@ def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
         )
 
 
+def _coverage(candidate: Report, margin: float) -> Iterator[Check]:
+    """What is called possible must hold the truth as often as promised, for each class, too."""
+    promised = _finite(_at(candidate, "operating_point", "coverage"))
+    sets = _at(candidate, "splits", "test", "sets") or {}
+    measured = {"coverage": sets.get("coverage")}
+    for part, of_part in (sets.get("parts") or {"": sets}).items():
+        for outcome, found in (of_part.get("outcomes") or {}).items():
+            measured[" ".join(filter(None, ("coverage of", part, outcome)))] = found
+    for name, found in measured.items():
+        high, limit = _number(found, "high"), round((promised or 0) - margin, 12)
+        if promised is None or high is None:
+            yield Check(name, False, None, None, _undefined(f"The {name}", found))
+            continue
+        passed = high >= limit
+        yield Check(
+            name,
+            passed,
+            high,
+            limit,
+            f"The {name} has the upper bound {_shown(high, limit)}, "
+            f"{'at least' if passed else 'below'} {limit:.4g}: {promised:g} was promised",
+        )
+
+
 def _point(candidate: Report) -> Check:
     """Without an operating point the service could not answer; each part of it is a number."""
     point = _at(candidate, "operating_point")
@@ -312,14 +340,14 @@ def _point(candidate: Report) -> Check:
 
 
 def _numbers(value: Any) -> bool:
-    """Whether `value` is a finite number, or a list of them."""
-    parts = value if isinstance(value, list) and value else [value]
-    return all(_finite(part) is not None for part in parts)
+    """Whether `value` is a finite number, or a list of such, or of lists of them."""
+    if isinstance(value, list) and value:
+        return all(map(_numbers, value))
+    return _finite(value) is not None
 
 
 def _spoken(value: Any) -> str:
-    parts = value if isinstance(value, list) else [value]
-    return "/".join(f"{part:.4g}" for part in parts)
+    return "/".join(map(_spoken, value)) if isinstance(value, list) else f"{value:.4g}"
 
 
 def _ceiling(name: str, label: str, measured: Any, limit: float) -> Check:

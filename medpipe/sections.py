@@ -126,6 +126,9 @@ class ExportParams(Section):
     calibration_examples: int = Field(
         256, ge=8, description="training rows that set the int8 ranges"
     )
+    familiar_examples: int = Field(
+        4000, ge=8, description="training rows whose features say what is familiar"
+    )
     parity_examples: int = Field(
         256, ge=8, description="validation rows that torch and ONNX both score"
     )
@@ -140,6 +143,30 @@ class ThresholdParams(Section):
     )
 
 
+class ConformalParams(Section):
+    """Which outcomes stay possible for a patient: see `medpipe.evaluation.conformal`."""
+
+    coverage: float = Field(
+        0.9,
+        gt=0.5,
+        lt=1,
+        description="share of the next patients whose true class, or quantity, is among what the "
+        "answer calls possible, of each class by itself",
+    )
+
+
+class FamiliarParams(Section):
+    """Which inputs are too unlike the training data: see `medpipe.evaluation.familiar`."""
+
+    share: float = Field(
+        0.99,
+        gt=0.5,
+        lt=1,
+        description="share of the next patients, if they are like those of val, whose input is "
+        "not called unfamiliar",
+    )
+
+
 class EvaluateParams(Section):
     """What is measured on the artefact that will be served."""
 
@@ -148,12 +175,8 @@ class EvaluateParams(Section):
     resamples: int = Field(1000, ge=100, le=100_000, description="bootstrap resamples of patients")
     seed: int = Field(11, ge=0)
     threshold: ThresholdParams = ThresholdParams()
-    interval: float = Field(
-        0.9,
-        gt=0.5,
-        lt=1,
-        description="share of answers whose range must hold the truth (regression)",
-    )
+    conformal: ConformalParams = ConformalParams()
+    familiar: FamiliarParams = FamiliarParams()
     age_bands: list[int] = Field(default_factory=lambda: [0, 18, 40, 65, 120], description="years")
     subgroup_min: int = Field(
         20, ge=2, description="examples, with both classes, before a subgroup is judged"
@@ -184,6 +207,11 @@ class GateParams(Section):
         0.02,
         description="how much worse than gradient boosting on the same patients is allowed, in the "
         "main metric; null: not judged",
+    )
+    coverage_margin: NotNegative | None = Field(
+        0.05,
+        description="how far what is called possible may hold the truth less often than promised, "
+        "of all test patients and of each class, upper bound; null: not judged",
     )
     subgroup_gap: NotNegative = Field(
         0.15, description="worst subgroup below the whole in the main metric, upper bound"
@@ -216,6 +244,11 @@ class ServeParams(Section):
         "stop",
         description="while the record of answers is out of reach: stop answering, or answer and "
         "keep the records in a local file until it is back",
+    )
+    abstain: Literal["warn", "refuse"] = Field(
+        "warn",
+        description="of an input that is unlike the training data: answer with a warning, or say "
+        "that it is not for this model and give no risk",
     )
 
 

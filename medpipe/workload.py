@@ -337,7 +337,11 @@ class Workload(ABC):
 
     @abstractmethod
     def model(self, params: Any, state: State) -> nn.Module:
-        """The untrained network: `forward(*inputs)` gives logits, `explain` logits and map."""
+        """The untrained network: `forward(*inputs)` gives logits; `explain` logits, map, features.
+
+        Features (B, F) are what its last layer reads: how far they lie from those of the training
+        data says whether the network can know such an input.
+        """
 
     def features(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """What the baseline beside the network sees of encoded inputs (N, …): (N, F), nan: unknown.
@@ -359,6 +363,14 @@ class Workload(ABC):
 
         The evaluation measures what each costs. Each takes a batch (B, …) by input name, and a
         generator, and returns the batch changed, in the same shapes and dtypes; none: not measured.
+        """
+        return {}
+
+    def foreign(self) -> Mapping[str, Perturbation]:
+        """Changes, as those of `perturb`, that leave nothing the question could be asked about.
+
+        The evaluation measures whether the model would notice: noise, another organ, columns of
+        another table; none: not measured.
         """
         return {}
 

@@ -20,6 +20,7 @@ class Demands:
     ceilings: dict = field(default_factory=dict)
     margins: dict = field(default_factory=lambda: {"auroc": 0.02})
     baseline_margin: float | None = 0.02
+    coverage_margin: float | None = 0.05
     subgroup_gap: float = 0.15
     ece_max: float = 0.10
     parity_auroc: float = 0.005
@@ -36,10 +37,12 @@ def between(low, value, high):
 def report():
     """A report that passes everything, each number well inside its limit."""
     metrics = {"auroc": between(0.91, 0.95, 0.98), "ece": between(0.01, 0.03, 0.06)}
+    held = {"negative": between(0.85, 0.9, 0.94), "positive": between(0.8, 0.88, 0.93)}
+    sets = {"coverage": between(0.86, 0.9, 0.93), "outcomes": held}
     return {
         "receipt": {"digest": "d", "clean": True, "problems": []},
         "validation": {"passed": True, "failed": []},
-        "splits": {"test": {"metrics": metrics}, "external": {"metrics": metrics}},
+        "splits": {"test": {"metrics": metrics, "sets": sets}, "external": {"metrics": metrics}},
         "objective": {
             "name": "binary",
             "main": "auroc",
@@ -50,7 +53,12 @@ def report():
                 "calibration_slope": "one",
             },
         },
-        "operating_point": {"temperature": 1.1, "threshold": 0.4},
+        "operating_point": {
+            "temperature": 1.1,
+            "threshold": 0.4,
+            "coverage": 0.9,
+            "least": [0.3, 0.2],
+        },
         "subgroups": [
             {
                 "column": "sex",
@@ -92,7 +100,11 @@ LIMITS = [
     ("receipt.digest", "receipt", "d", None),
     ("validation.passed", "validation", True, False),
     ("operating_point.threshold", "operating point", 0.0, None),
-    ("operating_point", "operating point", {"thresholds": [0.1, 0.2]}, {"thresholds": [0.1, None]}),
+    ("operating_point.thresholds", "operating point", [0.1, 0.2], [0.1, None]),
+    ("operating_point.least", "operating point", [[0.1, 0.2]], [[0.1, None]]),
+    ("splits.test.sets.coverage.high", "coverage", 0.85, 0.8499),
+    ("splits.test.sets.outcomes.negative.high", "coverage of negative", 0.85, 0.8499),
+    ("splits.test.sets.outcomes.positive.high", "coverage of positive", 0.85, None),
 ]
 
 
@@ -282,3 +294,23 @@ def test_the_gate_can_refuse_and_allow_in_the_property_above():
     )
     assert verdict_of(good, bad).allowed
     assert not verdict_of({**good, "auroc": 0.1}, bad).allowed
+
+
+def test_sets_that_hold_the_truth_too_rarely_are_told_what_was_promised():
+    found = check(decide(report(), None, Demands(), None), "coverage of positive")
+    assert (found.value, found.limit) == (0.93, 0.85)
+    assert found.why.endswith("upper bound 0.93, at least 0.85: 0.9 was promised")
+
+
+def test_of_labels_every_outcome_of_each_is_judged_and_nothing_without_a_margin():
+    part = {"outcomes": {"positive": between(0.5, 0.6, 0.7)}}
+    made = changed("splits.test.sets.parts", {"renal": part})
+    names = [each.name for each in decide(made, None, Demands(), None).checks if not each.passed]
+    assert names == ["coverage of renal positive"]
+    assert decide(made, None, Demands(coverage_margin=None), None).allowed
+
+
+def test_coverage_that_was_not_measured_is_refused():
+    made = changed("splits.test.sets", {"coverage": {"value": None, "undefined": "no example"}})
+    (reason,) = decide(made, None, Demands(), None).reasons
+    assert reason == "The coverage is undefined: no example"

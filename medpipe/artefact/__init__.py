@@ -1,1 +1,1 @@
-"""The exported model: its graph, its compressed form, and how closely both agree with torch."""
+"""The exported model: its graph, its compressed form, its distances, its agreement with torch."""

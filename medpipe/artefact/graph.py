@@ -1,4 +1,4 @@
-"""torch → ONNX: one graph that scores and explains."""
+"""torch → ONNX: one graph that scores and explains, and says what it made of an example."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-OUTPUTS = ("logit", "map")
+FEATURES = "features"
+OUTPUTS = ("logit", "map", FEATURES)
+"""Of what torch exports; `artefact.distance` then puts `distance` in the place of features."""
 _EXAMPLES = 2
 """Rows to trace with: the batch axis is dynamic, and tracing may take a size of 1 for fixed."""
 _NOISY = (
@@ -26,15 +28,15 @@ _NOISY = (
 
 
 class Explained(nn.Module):
-    """A network as it is served: `forward` gives logit (B,), or (B, K), and map (B, …)."""
+    """A network as it is served: logit (B,), or (B, K), map (B, …), and features (B, F)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        logits, evidence = self.network.explain(*inputs)  # type: ignore[operator]
-        return logits.squeeze(1) if logits.shape[1] == 1 else logits, evidence  # (B,) or (B, K)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits, evidence, features = self.network.explain(*inputs)  # type: ignore[operator]
+        return logits.squeeze(1) if logits.shape[1] == 1 else logits, evidence, features
 
 
 def export(network: nn.Module, inputs: Mapping[str, np.ndarray], path: Path) -> None:

@@ -21,7 +21,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from medpipe.artefact.graph import OUTPUTS, quiet
+from medpipe.artefact.graph import FEATURES, OUTPUTS, quiet
 
 _WEIGHTED = frozenset({"Conv", "Gemm", "MatMul"})
 _QUANTISED = (*sorted(_WEIGHTED), "Add", "AveragePool", "Concat", "MaxPool", "Relu")
@@ -59,7 +59,8 @@ def kept(graph: onnx.GraphProto) -> list[str]:
     """Names of the nodes that stay fp32: those of the map alone, and what comes before any weights.
 
     The first would cost accuracy for nothing; the second is the normalisation of uint8 pixels,
-    which rounding to int8 once more would only blur.
+    which rounding to int8 once more would only blur. So does a ReLU that reads the features: it
+    would be folded into their range, and cut them at 0.
     """
     needed, weighed = {OUTPUTS[0]}, set[str]()
     for node in reversed(graph.node):  # topological order, backwards
@@ -69,7 +70,8 @@ def kept(graph: onnx.GraphProto) -> list[str]:
     for node in graph.node:
         if node.op_type in _WEIGHTED or weighed.intersection(node.input):
             weighed.update(node.output)
-        if not (needed.intersection(node.output) and weighed.intersection(node.output)):
+        cuts = node.op_type == "Relu" and FEATURES in node.input
+        if cuts or not (needed.intersection(node.output) and weighed.intersection(node.output)):
             names.append(node.name)
     return names
 

@@ -9,9 +9,10 @@ import numpy as np
 from medpipe.evaluation.measures.contract import Chosen
 from medpipe.evaluation.page import Explained
 from medpipe.evaluation.sample import Floats
+from medpipe.serving.session import Mapped
 from medpipe.workload import Row, State, Workload
 
-Explain = Callable[[Mapping[str, np.ndarray]], tuple[np.ndarray, np.ndarray]]
+Explain = Callable[[Mapping[str, np.ndarray]], Mapped]
 
 
 def choose(
@@ -59,7 +60,7 @@ def explained(
     Parameters
     ----------
     rows : rows of raw by example; one that is not there is left out
-    explain : inputs (1, …) → logit (1,), map (1, …)
+    explain : inputs (1, …) → logit (1,), distance (1,), map (1, …)
     """
     drawn = []
     for one in chosen:
@@ -67,8 +68,8 @@ def explained(
             continue
         row = rows[one.example]
         inputs = {name: array[None] for name, array in workload.encode(row, state).items()}
-        _, heat = explain(inputs)
-        picture, reasons = workload.draw(row, heat[0]), workload.reasons(row, heat[0])
+        heat = explain(inputs).map[0]
+        picture, reasons = workload.draw(row, heat), workload.reasons(row, heat)
         drawn.append(Explained(one, picture, reasons))
     return drawn
 

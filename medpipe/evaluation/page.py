@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from medpipe.evaluation import words
+from medpipe.evaluation import uncertainty, words
 from medpipe.evaluation.measures.contract import Chosen, Drawn, Figure, Measures
 from medpipe.workload import Picture, Reason
 
@@ -68,7 +68,7 @@ def render(
         test=report["splits"]["test"],
         cross=drawn.cross if drawn else None,
         figures=[(f, _embedded(f.svg.encode(), "image/svg+xml")) for f in _figures(drawn)],
-        alerts=[*measures.alerts(report), *words.alerts(report)],
+        alerts=[*measures.alerts(report), *uncertainty.alerts(report), *words.alerts(report)],
         forest=rows,
         forest_start=start,
         examples=[
@@ -77,6 +77,7 @@ def render(
         charts=any(e.picture.media_type == "image/svg+xml" for e in examples),
         splits=[(name, split) for name, split in report["splits"].items() if split],
         words=words,
+        uncertainty=uncertainty,
     )
 
 

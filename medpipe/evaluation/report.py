@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from medpipe.evaluation import conformal
 from medpipe.evaluation.measures.contract import Measures
 from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.subgroups import subgroups
@@ -53,7 +54,7 @@ def report_for(
         **measures.sections(test, point, params),
         "subgroups": subgroups(measures, test, point, workload.columns, params),
         "confidence": params.confidence,
-        "methods": dict(measures.methods),
+        "methods": {**measures.methods, "what is possible, what is familiar": conformal.METHOD},
     }
 
 

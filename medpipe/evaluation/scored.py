@@ -21,10 +21,12 @@ class Scored:
     ----------
     frame : N rows; example, group, label, site and covariates
     logits : (N,), or (N, K) where the network has several outputs, in the order of `frame`
+    distances : (N,), from the training data; None where the model says nothing of that
     """
 
     frame: pd.DataFrame
     logits: Floats
+    distances: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse logits that cannot belong to these rows."""
@@ -32,16 +34,18 @@ class Scored:
             raise DataError(
                 f"{len(self.logits)} logits for {len(self.frame)} examples; score the split again"
             )
-        wrong = int((~np.isfinite(self.logits)).sum())
-        if wrong:
-            raise DataError(
-                f"{wrong} of {np.size(self.logits)} logits are not finite: the artefact is broken; "
-                "train with a lower learning rate, or export again"
-            )
+        given = {"logits": self.logits, "distances": self.distances}
+        for what, values in given.items():
+            if values is not None and (wrong := int((~np.isfinite(values)).sum())):
+                raise DataError(
+                    f"{wrong} of {np.size(values)} {what} are not finite: the artefact is broken; "
+                    "train with a lower learning rate, or export again"
+                )
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> Scored:
         """The rows where `chosen` (N,) is True."""
-        return Scored(self.frame[chosen], self.logits[chosen])
+        distances = None if self.distances is None else self.distances[chosen]
+        return Scored(self.frame[chosen], self.logits[chosen], distances)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -43,10 +43,18 @@ def subgroups(
     """
     return [
         _entry(measures, test, point, column, value, mask, params)
-        for column in columns
-        if column.subgroup and column.name in test.frame
-        for value, mask in _values(test.frame[column.name], column, params.age_bands)
+        for column, value, mask in parts(test, columns, params)
     ]
+
+
+def parts(
+    test: Scored, columns: Sequence[Column], params: EvaluateParams
+) -> Iterator[tuple[Column, str, np.ndarray]]:
+    """Each value of every column that is marked as a subgroup, and where it stands, (N,)."""
+    for column in columns:
+        if column.subgroup and column.name in test.frame:
+            for value, mask in _values(test.frame[column.name], column, params.age_bands):
+                yield column, value, mask
 
 
 def _values(

@@ -33,11 +33,13 @@ def build(
 ) -> nn.Module:
     """The untrained network that `params` describe, for square images of `size_px`.
 
-    It gives ``forward(x) -> logits (B, outputs)`` and ``explain(x) -> (logits, map (B, h, w))`` for
-    ``x`` of shape (B, channels, size_px, size_px), uint8 (or float in 0…255, as augmentation leaves
-    it). The map is the evidence for the output with the highest logit, for the positive class where
-    there is one output; it is 0…1, each image's own maximum being 1, and all 0 where nothing speaks
-    for it. `params.init_from` is not read here: building reads no files (see `pretrained.load`).
+    It gives ``forward(x) -> logits (B, outputs)`` and ``explain(x) -> (logits, map (B, h, w),
+    features (B, F))`` for ``x`` of shape (B, channels, size_px, size_px), uint8 (or float in 0…255,
+    as augmentation leaves it). The map is the evidence for the output with the highest logit, for
+    the positive class where there is one output; it is 0…1, each image's own maximum being 1, and
+    all 0 where nothing speaks for it. Features are what the last layer reads, before the last
+    nonlinearity where that acts on them alone. `params.init_from` is not read here: building reads
+    no files (see `pretrained.load`).
 
     Parameters
     ----------
@@ -67,7 +69,8 @@ def build_table(
 
     It gives ``forward(numbers, known, codes) -> logits (B, outputs)``: `numbers` (B, F) float,
     standardised; `known` (B, F) float, 1 where the number is known and 0 where not; `codes` (B, C)
-    whole numbers, 0 for not known. What explains it is `medpipe.nn.occlusion.Occlusion`.
+    whole numbers, 0 for not known. ``forward`` is ``classify(features(…))``; what explains it is
+    `medpipe.nn.occlusion.Occlusion`.
 
     Parameters
     ----------
@@ -87,7 +90,8 @@ def build_series(params: SeriesModel, *, variables: int, descriptors: int, hours
 
     It gives ``forward(descriptors, measured, values) -> logits (B, 1)``: `descriptors` (B, D)
     float, what does not change; `measured` (B, T, V) 0 or 1; `values` (B, T, V) float,
-    standardised, 0 where not measured. What explains it is `medpipe.nn.occlusion.Occlusion`.
+    standardised, 0 where not measured. ``forward`` is ``classify(features(…))``; what explains it
+    is `medpipe.nn.occlusion.Occlusion`.
 
     Parameters
     ----------

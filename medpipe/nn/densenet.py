@@ -45,20 +45,21 @@ class DenseNet121(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, outputs) of images (B, C, S, S)."""
-        return self._head(self._features(x))
+        return self._head(self._last_block(x).mean((2, 3)))
 
-    def explain(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and the class activation map (B, S/32, S/32)."""
-        features = self._features(x)
+    def explain(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, the class activation map (B, S/32, S/32), and features."""
+        last = self._last_block(x)
+        features = last.mean((2, 3))
         logits = self._head(features)
-        return logits, class_activation(features, self.classifier.weight, logits)
+        return logits, class_activation(last, self.classifier.weight, logits), features
 
-    def _features(self, x: Tensor) -> Tensor:
-        features: Tensor = self.features(self.normalise(x)).relu()
-        return features
+    def _last_block(self, x: Tensor) -> Tensor:
+        last: Tensor = self.features(self.normalise(x)).relu()
+        return last  # (B, C, h, w)
 
     def _head(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.dropout(features.mean((2, 3))))
+        logits: Tensor = self.classifier(self.dropout(features))
         return logits
 
 

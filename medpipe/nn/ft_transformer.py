@@ -91,12 +91,21 @@ class FTTransformer(nn.Module):
 
     def forward(self, numbers: Tensor, known: Tensor, codes: Tensor) -> Tensor:
         """Logits (B, outputs); see `medpipe.nn.build_table` for the inputs."""
+        return self.classify(self.features(numbers, known, codes))
+
+    def features(self, numbers: Tensor, known: Tensor, codes: Tensor) -> Tensor:
+        """What [CLS] has gathered (B, dim), before its ReLU."""
         tokens = self.tokens(numbers, known, codes)
         for number, block in enumerate(self.blocks, start=1):
             # Of the last block only [CLS] is read.
             asked = tokens if number < len(self.blocks) else tokens[:, :1]
             tokens = block(tokens, asked)
-        logits: Tensor = self.head(self.norm(tokens[:, 0]).relu())
+        gathered: Tensor = self.norm(tokens[:, 0])
+        return gathered
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, outputs) of `features`."""
+        logits: Tensor = self.head(features.relu())
         return logits
 
 

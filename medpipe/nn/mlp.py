@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from medpipe.nn.categories import Categories, Vocabulary
 from medpipe.nn.params import TableModel
 
+_AFTER = 2
+"""What follows a linear layer: ReLU and dropout."""
+
 
 class Mlp(nn.Module):
     """Numbers, what is known of them, and embedded categories, side by side, through the layers."""
@@ -29,8 +32,17 @@ class Mlp(nn.Module):
 
     def forward(self, numbers: Tensor, known: Tensor, codes: Tensor) -> Tensor:
         """Logits (B, outputs); see `medpipe.nn.build_table` for the inputs."""
+        return self.classify(self.features(numbers, known, codes))
+
+    def features(self, numbers: Tensor, known: Tensor, codes: Tensor) -> Tensor:
+        """The last hidden layer (B, width), before its ReLU."""
         vectors = self.categories(codes).flatten(1)  # (B, C · embedding)
-        logits: Tensor = self.head(self.layers(torch.cat([numbers * known, known, vectors], 1)))
+        hidden: Tensor = self.layers[:-_AFTER](torch.cat([numbers * known, known, vectors], 1))
+        return hidden
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, outputs) of `features`."""
+        logits: Tensor = self.head(self.layers[-_AFTER:](features))
         return logits
 
 

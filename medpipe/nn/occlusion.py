@@ -20,7 +20,7 @@ class Occlusion(nn.Module):
 
     Parameters
     ----------
-    network : `forward(*inputs)` gives logits (B, 1)
+    network : `features(*inputs)` gives (B, F), and `classify` of these the logits (B, 1)
     shown : for each input (B, …), in the order of the arguments, bool (P, …): False where part p
         is hidden
     unknown : for each input, (…) or a scalar: what stands for "not known"; of the input's dtype
@@ -48,16 +48,17 @@ class Occlusion(nn.Module):
         logits: Tensor = self.network(*inputs)
         return logits
 
-    def explain(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, 1), and the effect of each part on them (B, *shape)."""
-        logits = self(*inputs)
+    def explain(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits (B, 1), the effect of each part on them (B, *shape), and features (B, F)."""
+        features: Tensor = self.network.features(*inputs)  # type: ignore[operator]
+        logits: Tensor = self.network.classify(features)  # type: ignore[operator]
         hidden = [
             torch.where(self._buffer("shown", n), x[:, None], self._buffer("unknown", n))
             for n, x in enumerate(inputs)
         ]  # (B, P, …) each
         without = self(*(x.flatten(0, 1) for x in hidden))  # (B · P, 1)
         effects = logits - without.reshape(-1, hidden[0].shape[1])  # (B, P)
-        return logits, effects.reshape(-1, *self.shape)
+        return logits, effects.reshape(-1, *self.shape), features
 
     def _buffer(self, name: str, number: int) -> Tensor:
         return self.get_buffer(f"{name}_{number}")

@@ -121,22 +121,23 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, outputs) of images (B, C, S, S)."""
-        return self._head(self._features(x))
+        return self._head(self._last_stage(x).mean((2, 3)))
 
-    def explain(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and the class activation map (B, h, w) in the last stage's pixels."""
-        features = self._features(x)
+    def explain(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, the class activation map (B, h, w) in the last stage's pixels, and features."""
+        last = self._last_stage(x)
+        features = last.mean((2, 3))
         logits = self._head(features)
-        return logits, class_activation(features, self.fc.weight, logits)
+        return logits, class_activation(last, self.fc.weight, logits), features
 
-    def _features(self, x: Tensor) -> Tensor:
+    def _last_stage(self, x: Tensor) -> Tensor:
         x = self.normalise(x)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return x  # (B, 8·width·expansion, h, w)
 
     def _head(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.fc(self.dropout(features.mean((2, 3))))
+        logits: Tensor = self.fc(self.dropout(features))
         return logits
 
 

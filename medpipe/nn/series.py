@@ -17,6 +17,8 @@ from medpipe.nn.tcn import TCN
 
 _FAR = 5.0
 """Standard deviations from the mean; how much farther a value is says no more."""
+_BEFORE = 2
+"""Parts of a summary before its GELU: dropout and a linear layer."""
 
 
 def build(params: SeriesModel, *, variables: int, descriptors: int, hours: int) -> nn.Module:
@@ -52,13 +54,24 @@ class SeriesNetwork(nn.Module):
 
     def forward(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
         """Logits (B, 1); see `medpipe.nn.build_series`."""
+        return self.classify(self.features(descriptors, measured, values))
+
+    def features(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
+        """What encoder, descriptors, and the summary's layer before its GELU say, side by side."""
         known = measured.to(values.dtype)
         values = values.clamp(-_FAR, _FAR)
-        encoded = self.encoder(values, known)
-        logits: Tensor = self.head(torch.cat([self.dropout(encoded), descriptors], dim=1))
+        parts = [self.dropout(self.encoder(values, known)), descriptors]
         if self.summary is not None:
             said = summarised(values, known)
-            logits = logits + self.summary(torch.cat([said, descriptors], dim=1))
+            parts.append(self.summary[:_BEFORE](torch.cat([said, descriptors], dim=1)))
+        return torch.cat(parts, dim=1)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, 1) of `features`."""
+        width = self.head.in_features
+        logits: Tensor = self.head(features[:, :width])
+        if self.summary is not None:
+            logits = logits + self.summary[_BEFORE:](features[:, width:])
         return logits
 
 
@@ -82,6 +95,17 @@ class Averaged(nn.Module):
             return torch.stack(logits).mean(0)
         shares = zip(*(x.tensor_split(count) for x in (descriptors, measured, values)), strict=True)
         return torch.cat([m(*share) for m, share in zip(self.members, shares, strict=True)])
+
+    def features(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
+        """Those of all members, side by side."""
+        x = (descriptors, measured, values)
+        return torch.cat([m.features(*x) for m in self.members], 1)  # type: ignore[operator]
+
+    def classify(self, features: Tensor) -> Tensor:
+        """The mean logit (B, 1) of `features`."""
+        parts = zip(self.members, features.chunk(len(self.members), dim=1), strict=True)
+        logits = [member.classify(part) for member, part in parts]  # type: ignore[operator]
+        return torch.stack(logits).mean(0)
 
 
 def _encoder(params: SeriesModel, *, variables: int, hours: int) -> nn.Module:

@@ -43,8 +43,8 @@ class SmallCNN(nn.Module):
         features = self.features(self.normalise(x))  # (B, 4·width, S/8, S/8)
         return self._head(self.hidden(features.flatten(1)))
 
-    def explain(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and the HiResCAM map (B, S/8, S/8).
+    def explain(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, the HiResCAM map (B, S/8, S/8), and the hidden layer before its ReLU.
 
         The derivative of a logit with respect to the features is, through the one ReLU of the head,
         the last layer's weights where the hidden unit is active, times the hidden layer's weights.
@@ -54,7 +54,7 @@ class SmallCNN(nn.Module):
         logits = self._head(hidden)
         active = (hidden > 0).to(hidden.dtype) * chosen(self.head.weight, logits)  # (B, hidden)
         gradient = (active @ self.hidden.weight).view_as(features)
-        return logits, scaled((features * gradient).sum(1))
+        return logits, scaled((features * gradient).sum(1)), hidden
 
     def _head(self, hidden: Tensor) -> Tensor:
         logits: Tensor = self.head(self.dropout(hidden.relu()))

@@ -57,13 +57,14 @@ class VisionTransformer(nn.Module):
         logits: Tensor = self.head(self._tokens(x).mean(1))
         return logits
 
-    def explain(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits, and each patch's contribution (B, S/patch, S/patch)."""
+    def explain(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, each patch's contribution (B, S/patch, S/patch), and features."""
         tokens = self._tokens(x)
-        logits = self.head(tokens.mean(1))
+        features = tokens.mean(1)
+        logits = self.head(features)
         weight = chosen(self.head.weight, logits)  # (B, dim)
         evidence = (tokens * weight[:, None, :]).sum(2)  # (B, T)
-        return logits, scaled(evidence.view(-1, self.side, self.side))
+        return logits, scaled(evidence.view(-1, self.side, self.side)), features
 
     def _tokens(self, x: Tensor) -> Tensor:
         tokens: Tensor = self.body(self.normalise(x))[0]

@@ -20,21 +20,28 @@ from medpipe.objectives.objective import (
     Share,
     auroc,
     is_number,
+    possible,
 )
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+OUTCOMES = ("negative", "positive")
 _NAMED = 5
 """Wrong labels that an error lists."""
 
 
 @dataclass(frozen=True)
 class OperatingPoint(Point):
-    """risk = sigmoid(logit / temperature), flagged from the threshold upwards."""
+    """risk = sigmoid(logit / temperature), flagged from the threshold upwards.
+
+    `least` is that of `OUTCOMES`.
+    """
 
     temperature: Above0
     threshold: Share
+    coverage: Share = 1.0
+    least: tuple[Share, Share] = (0.0, 0.0)
 
 
 class Binary(Objective):
@@ -100,7 +107,18 @@ class Binary(Objective):
             "risk": risk,
             "decision": risk >= point.threshold,
             "threshold": point.threshold,
+            "possible": possible(
+                OUTCOMES,
+                self.shares(logits, point.temperature),
+                least=point.least,
+                coverage=point.coverage,
+            ),
         }
+
+    def shares(self, logits: Floats, temperature: float) -> NDArray[np.float64]:
+        """Probability of each of `OUTCOMES`, (…, 2), each with its own tail: 1 − risk has none."""
+        scores = np.asarray(logits, dtype=np.float64)
+        return self.link(np.stack([-scores, scores], axis=-1), temperature)
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """AUROC."""

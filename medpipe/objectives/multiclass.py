@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,10 @@ from medpipe.objectives.objective import (
     Objective,
     Point,
     Rule,
+    Share,
     auroc,
     is_number,
+    possible,
 )
 
 if TYPE_CHECKING:
@@ -27,9 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Temperature(Point):
-    """probabilities = softmax(logits / temperature); the answer is the most probable class."""
+    """probabilities = softmax(logits / temperature); the answer is the most probable class.
+
+    `least` is in the order of the classes.
+    """
 
     temperature: Above0
+    coverage: Share = 1.0
+    least: tuple[Share, ...] = ()
 
 
 class Multiclass(Objective):
@@ -107,14 +114,27 @@ class Multiclass(Objective):
         shares: NDArray[np.float64] = power / power.sum(axis=-1, keepdims=True)
         return shares
 
+    def point(self, values: Mapping[str, Any]) -> Temperature:
+        """See `Objective.point`; a `least` for each class, or none at all."""
+        found: Temperature = super().point(values)
+        if len(found.least) not in (0, self.outputs):
+            raise ParamsError(f"least: {len(found.least)} numbers for {self.outputs} classes")
+        return found
+
     def answer(self, logits: Floats, point: Temperature) -> dict[str, Any]:
         """See `Objective.answer`; every class with its calibrated probability, in their order."""
-        shares = self.link(logits, point.temperature).tolist()
+        shares = self.link(logits, point.temperature)
         named = [
             {"name": name, "probability": share}
-            for name, share in zip(self.classes, shares, strict=True)
+            for name, share in zip(self.classes, shares.tolist(), strict=True)
         ]
-        return {"decision": self.classes[int(np.argmax(shares))], "classes": named}
+        return {
+            "decision": self.classes[int(np.argmax(shares))],
+            "classes": named,
+            "possible": possible(
+                self.classes, shares, least=point.least or 0.0, coverage=point.coverage
+            ),
+        }
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """Mean AUROC of each class against the rest; classes without a row are left out."""

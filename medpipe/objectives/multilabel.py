@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.errors import DataError, ParamsError
-from medpipe.objectives.binary import Binary
+from medpipe.objectives.binary import OUTCOMES, Binary
 from medpipe.objectives.objective import (
     Above0,
     Floats,
@@ -21,6 +21,7 @@ from medpipe.objectives.objective import (
     Share,
     auroc,
     is_number,
+    possible,
 )
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Points(Point):
-    """risk = sigmoid(logit / temperature) of each label, flagged from its threshold upwards."""
+    """risk = sigmoid(logit / temperature) of each label, flagged from its threshold upwards.
+
+    All but `coverage` in the order of the labels; `least` is that of `binary.OUTCOMES` for each.
+    """
 
     temperatures: tuple[Above0, ...]
     thresholds: tuple[Share, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """`{temperatures, thresholds}`, lists in the order of the labels."""
-        return {name: list(values) for name, values in asdict(self).items()}
+    coverage: Share = 1.0
+    least: tuple[tuple[Share, Share], ...] = ()
 
 
 class Multilabel(Objective):
@@ -111,30 +113,38 @@ class Multilabel(Objective):
 
     def risks(self, logits: Floats, point: Points) -> NDArray[np.float64]:
         """Calibrated risk of each label, of the shape of `logits`, (L,) or (N, L)."""
-        return self.link(np.asarray(logits, dtype=np.float64) / np.array(point.temperatures))
+        return self.shares(logits, point)[..., 1]
+
+    def shares(self, logits: Floats, point: Points) -> NDArray[np.float64]:
+        """Probability of each of `binary.OUTCOMES` of each label, (…, L, 2)."""
+        scaled = np.asarray(logits, dtype=np.float64) / np.array(point.temperatures)
+        return Binary().shares(scaled, 1.0)
 
     def point(self, values: Mapping[str, Any]) -> Points:
-        """See `Objective.point`; a temperature and a threshold for each label."""
+        """See `Objective.point`; one of each for each label, of `least` or none at all."""
         found: Points = super().point(values)
-        for name, numbers in found.as_json().items():
-            if len(numbers) != self.outputs:
-                raise ParamsError(f"{name}: {len(numbers)} numbers for {self.outputs} labels")
+        for name in ("temperatures", "thresholds", "least"):
+            count = len(getattr(found, name))
+            if count != self.outputs and (count or name != "least"):
+                raise ParamsError(f"{name}: {count} numbers for {self.outputs} labels")
         return found
 
     def answer(self, logits: Floats, point: Points) -> dict[str, Any]:
         """See `Objective.answer`; every label with its calibrated risk, in their order."""
-        risks = self.risks(logits, point).tolist()
-        columns = zip(self.labels, risks, point.thresholds, strict=True)
+        shares = self.shares(logits, point)
+        least = np.broadcast_to(np.array(point.least or 0.0), shares.shape)
+        columns = zip(self.labels, point.thresholds, shares, least, strict=True)
         return {
             "labels": [
                 {
                     "name": label.name,
                     "meaning": label.meaning,
-                    "risk": risk,
+                    "risk": float(each[1]),
                     "threshold": threshold,
-                    "decision": risk >= threshold,
+                    "decision": bool(each[1] >= threshold),
+                    "possible": possible(OUTCOMES, each, least=low, coverage=point.coverage),
                 }
-                for label, risk, threshold in columns
+                for label, threshold, each, low in columns
             ]
         }
 

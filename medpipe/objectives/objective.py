@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -32,6 +32,8 @@ class Rows(Protocol):
         ...
 
 
+Possible = dict[str, Any]
+"""`{outcomes, words, coverage}`: what `serving.predictor.Possible` holds."""
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -39,11 +41,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class Point:
-    """What turns logits into an answer: fitted on val, the same in report, release and service."""
+    """What turns logits into an answer: fitted on val, the same in report, release and service.
+
+    Where an outcome is one of several, a point has `coverage` and `least`: an outcome is possible
+    from its `least` probability upwards, and of the next patients who have it `coverage` are to
+    find it so (`evaluation.conformal`). Before anything is calibrated everything is possible.
+    """
 
     def as_json(self) -> dict[str, Any]:
-        """Its fields, as the report and settings.json hold them."""
-        return asdict(self)
+        """Its fields, as the report and settings.json hold them; tuples are lists."""
+        found: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json")
+        return found
 
 
 class Objective(ABC):
@@ -141,6 +149,21 @@ class Objective(ABC):
     @abstractmethod
     def score(self, targets: Floats, logits: Floats) -> float:
         """The figure called `selection`, of `logits` (N,) or (N, K); nan where it is undefined."""
+
+
+def possible(names: Sequence[str], shares: Floats, *, least: Any, coverage: float) -> Possible:
+    """The outcomes that cannot be ruled out, and that in words.
+
+    Parameters
+    ----------
+    names : of the K outcomes
+    shares : (K,), the probability of each
+    least, coverage : of the operating point; `least` (K,), or one number for all
+    """
+    kept = np.broadcast_to(shares >= np.asarray(least), len(names))
+    held = [name for name, is_kept in zip(names, kept, strict=True) if is_kept]
+    words = "cannot tell" if len(held) == len(names) else " or ".join(held) or "none fits"
+    return {"outcomes": held, "words": words, "coverage": coverage}
 
 
 def auroc(positive: NDArray[np.bool_], scores: Floats) -> float:

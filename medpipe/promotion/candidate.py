@@ -1,8 +1,9 @@
 """The model that wants to be served: what evaluate and export left, checked to belong together.
 
 Its content digest stands for all that the service would do with it: the artefact's bytes, the
-encoding's state and code, temperature, threshold and limits. The same content is the same version,
-however often and by whichever road it is promoted; another threshold is another version.
+encoding's state and code, the operating point, what is familiar, and limits. The same content is
+the same version, however often and by whichever road it is promoted; another threshold is another
+version.
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ _NEEDED = (
     ("splits", "test", "metrics"),
     ("objective", "main"),
     ("operating_point",),
+    ("familiar", "distance"),
+    ("familiar", "share"),
 )
 """What the report must have, be it null, for a release to be made of it."""
 
-_OF_THE_ANSWER = ("objective", "operating_point", "calibration", "threshold", "interval")
+_OF_THE_ANSWER = (
+    *("objective", "operating_point", "calibration", "threshold", "interval", "familiar"),
+)
 """Sections that say how an answer comes about; which there are depends on the objective."""
 
 
@@ -186,6 +191,7 @@ def _settings(report: dict[str, Any], params: config.Params) -> dict[str, Any]:
         "variant": report["variant"],
         "run_id": report["run_id"],
         **report["operating_point"],
+        "familiar": {name: report["familiar"][name] for name in ("distance", "share")},
         "limits": sections["ingest"],
         "serve": sections["serve"],
     }

@@ -16,7 +16,7 @@ from medpipe.serving.release import Release
 
 SAID = frozenset(
     {"probability", "risk", "decision", "threshold", "classes", "labels", "value", "low", "high"}
-    | {"coverage", "unit"}
+    | {"coverage", "unit", "possible", "unfamiliar", "distance", "abstained"}
 )
 """Fields of an answer that are recorded: what the model said."""
 LEFT_OUT = frozenset(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -55,6 +56,16 @@ class Explanation(BaseModel):
     reasons: list[Moved] = Field(description="Strongest first; empty where only a picture can tell")
 
 
+class Possible(BaseModel):
+    """The outcomes that cannot be ruled out for this example (a conformal prediction set)."""
+
+    outcomes: list[str] = Field(description="One, several, or none that fits")
+    words: str = Field(description='The outcomes joined by "or"; "cannot tell"; "none fits"')
+    coverage: float = Field(
+        ge=0, le=1, description="Share of patients whose true outcome is among such outcomes"
+    )
+
+
 class ClassProbability(BaseModel):
     """One of several classes."""
 
@@ -70,14 +81,16 @@ class LabelRisk(BaseModel):
     risk: float = Field(ge=0, le=1, description="Calibrated probability")
     threshold: float = Field(ge=0, le=1, description="Operating point that the gate allowed")
     decision: bool = Field(description="Whether the risk reaches the threshold")
+    possible: Possible
 
 
 class Answer(BaseModel):
     """What the model says of one example, and on whose authority.
 
-    A question answered by yes or no has probability, risk, decision and threshold; one of several
-    classes decision and classes; one of several labels labels; one for a quantity value, low, high,
-    coverage and unit. What belongs to another kind of question is left out.
+    A question answered by yes or no has probability, risk, decision, threshold and possible; one of
+    several classes decision, classes and possible; one of several labels labels; one for a quantity
+    value, low, high, coverage and unit. What belongs to another kind of question is left out. So is
+    all of that where the model abstains, because the input is not for it.
     """
 
     model_config = ConfigDict(
@@ -89,6 +102,10 @@ class Answer(BaseModel):
                 "risk": 0.84,
                 "decision": True,
                 "threshold": 0.42,
+                "possible": {"outcomes": ["positive"], "words": "positive", "coverage": 0.9},
+                "unfamiliar": False,
+                "distance": 0.71,
+                "abstained": False,
                 "model_version": "3",
                 "certificate_sha256": "9f86d081884c7d659a2feaa0c55ad015" * 2,
                 "intended_use": "research on pneumonia in frontal chest radiographs",
@@ -115,6 +132,9 @@ class Answer(BaseModel):
     threshold: float | None = Field(
         None, ge=0, le=1, description="Operating point that the gate allowed"
     )
+    possible: Possible | None = Field(
+        None, description="Negative, positive, or both; of classes, those that may be"
+    )
     classes: list[ClassProbability] | None = Field(None, description="In the model's order")
     labels: list[LabelRisk] | None = Field(None, description="In the model's order")
     value: float | None = Field(None, description="The quantity, in `unit`")
@@ -124,6 +144,13 @@ class Answer(BaseModel):
         None, ge=0, le=1, description="Share of patients whose true value lies in such a range"
     )
     unit: str | None = Field(None, description="Of value, low and high; empty where it has none")
+    unfamiliar: bool = Field(description="Whether the input is unlike the training data")
+    distance: float = Field(
+        ge=0, description="From the training data; above 1 the input is unfamiliar"
+    )
+    abstained: bool = Field(
+        description="Not for this input: it is unfamiliar, and the model says nothing of it"
+    )
     model_version: str = Field(description="Version in the model registry")
     certificate_sha256: str = Field(description="Digest of the certificate that allows this model")
     intended_use: str = Field(description="What the model may be used for")
@@ -148,10 +175,12 @@ class Scored:
     Parameters
     ----------
     logits : () or (K,)
+    distance : from the training data, as the artefact gives it
     """
 
     example: Example
     logits: np.ndarray
+    distance: float
     explanation: Explanation | None = None
 
 
@@ -197,17 +226,18 @@ class Predictor:
         """All in one thread: a lone client has nobody to share a batch with, and each hop costs."""
         example = self._example(payload, explain)
         if not explain:
-            return Scored(example, self._scored([example.inputs])[0])
-        ((logits, heat),) = self._explained([example.inputs])
-        return Scored(example, logits, self._drawn(example.row, heat))
+            return Scored(example, *self._scored([example.inputs])[0])
+        ((logits, distance, heat),) = self._explained([example.inputs])
+        return Scored(example, logits, distance, self._drawn(example.row, heat))
 
     async def _together(self, payload: bytes, explain: bool) -> Scored:
         """Decoding beside the others, scoring with the others."""
         example = await self._in_thread(self._example, payload, explain)
         if not explain:
-            return Scored(example, await self._score(example.inputs))
-        logits, heat = await self._explain(example.inputs)
-        return Scored(example, logits, await self._in_thread(self._drawn, example.row, heat))
+            return Scored(example, *await self._score(example.inputs))
+        logits, distance, heat = await self._explain(example.inputs)
+        drawn = await self._in_thread(self._drawn, example.row, heat)
+        return Scored(example, logits, distance, drawn)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
@@ -237,36 +267,59 @@ class Predictor:
             reasons=[Moved(**vars(reason)) for reason in workload.reasons(row, heat)],
         )
 
-    def _scored(self, batch: Sequence[Inputs]) -> list[np.ndarray]:
-        return list(self.release.session.score(_stacked(batch)))
+    def _scored(self, batch: Sequence[Inputs]) -> list[tuple[np.ndarray, float]]:
+        found = self.release.session.judge(_stacked(batch))
+        return list(zip(found.logit, found.distance.tolist(), strict=True))
 
-    def _explained(self, batch: Sequence[Inputs]) -> list[tuple[np.ndarray, np.ndarray]]:
-        return list(zip(*self.release.session.explain(_stacked(batch)), strict=True))
+    def _explained(self, batch: Sequence[Inputs]) -> list[tuple[np.ndarray, float, np.ndarray]]:
+        found = self.release.session.explain(_stacked(batch))
+        return list(zip(found.logit, found.distance.tolist(), found.map, strict=True))
 
     def _worded(self, found: Scored, *, answer_id: str, started: float) -> Answer:
-        if not np.isfinite(found.logits).all():
+        if not (np.isfinite(found.logits).all() and math.isfinite(found.distance)):
             raise RequestError(
                 "the model gives no finite score for this example; do not use it",
                 status=422,
                 fault="content",
             )
         settings = self.release.settings
+        distance = found.distance / settings.familiar.distance
+        unfamiliar = found.distance > settings.familiar.distance
+        abstained = unfamiliar and settings.serve.abstain == "refuse"
+        said = {} if abstained else self.release.objective.answer(found.logits, self.release.point)
         return Answer(
             answer_id=answer_id,
             workload=settings.workload,
-            **self.release.objective.answer(found.logits, self.release.point),
+            **said,
+            unfamiliar=unfamiliar,
+            distance=distance,
+            abstained=abstained,
             model_version=str(settings.version),
             certificate_sha256=self.release.certificate_sha256,
             intended_use=self.release.workload.intended_use,
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
-            warnings=list(found.example.warnings),
-            explanation=found.explanation,
+            warnings=[
+                *([_unfamiliar(distance, settings)] if unfamiliar else []),
+                *found.example.warnings,
+            ],
+            explanation=None if abstained else found.explanation,
         )
 
 
 def refused(error: UnreadableError) -> RequestError:
     """What a client is told of an upload that cannot be read."""
     return RequestError(str(error), status=STATUS[error.fault], fault=error.fault)
+
+
+def _unfamiliar(distance: float, settings: Settings) -> str:
+    """What the reader of an answer must know first where the input is unlike the training data."""
+    share, said = 100 * settings.familiar.share, "do not rely on the answer"
+    if settings.serve.abstain == "refuse":
+        said = "the model is not for this input, and gives no answer"
+    return (
+        f"this input is unlike the training data, {distance:.3g} times as far from them as "
+        f"{share:.3g} % of patients are at most: {said}"
+    )
 
 
 def limits(settings: Settings) -> dict[str, Any]:

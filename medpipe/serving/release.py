@@ -16,7 +16,7 @@ from medpipe.config import ServeParams
 from medpipe.errors import CertificateError, MissingStageError, ParamsError
 from medpipe.objectives.objective import Objective, Point
 from medpipe.paths import SOURCE
-from medpipe.serving.session import Session
+from medpipe.serving.session import Bound, Session
 from medpipe.workload import State, Workload
 
 MODEL, STATE, SETTINGS, CARD = certificate.COVERED
@@ -36,6 +36,7 @@ class Settings(BaseModel):
     variant: str
     version: int | str
     run_id: str
+    familiar: Bound
     limits: dict[str, Any]
     serve: ServeParams = Field(default_factory=lambda: ServeParams.model_validate({}))
 
@@ -99,6 +100,12 @@ def _session(folder: Path, settings: Settings, objective: Objective) -> Session:
         session = Session(folder / MODEL, threads=settings.serve.threads)
     except MissingStageError as error:
         raise CertificateError(f"release {folder.name!r} cannot be served: {error}") from None
+    if not session.knows_distance:
+        raise CertificateError(
+            f"release {folder.name!r} is of an earlier medpipe: its model does not say how far an "
+            f"input is from its training data; run `dvc repro evaluate@{folder.name}` and "
+            f"`medpipe promote {folder.name}` again"
+        )
     # A class that the workload's file gained later would give every answer another one's name.
     if session.width != objective.outputs:
         raise CertificateError(
@@ -144,7 +151,10 @@ def _settings(folder: Path) -> Settings:
         wrong = "; ".join(
             f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}" for detail in error.errors()
         )
-        raise CertificateError(f"{SETTINGS} of release {folder.name!r} is wrong: {wrong}") from None
+        raise CertificateError(
+            f"{SETTINGS} of release {folder.name!r} is wrong, or of an earlier medpipe: {wrong}; "
+            f"run `dvc repro evaluate@{folder.name}` and `medpipe promote {folder.name}` again"
+        ) from None
 
 
 def _json(folder: Path, name: str) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """ONNX Runtime around one artefact: the same for evaluation, the gate and the service.
 
-Scores come from the artefact's graph without what only the map needs: ONNX Runtime computes every
-output whichever is asked for (release 1.28; its ``only_execute_path_to_fetches`` changes nothing),
-and an occlusion map costs some hundred times the score.
+Scores and distances come from the artefact's graph without what only the map needs: ONNX Runtime
+computes every output whichever is asked for (release 1.28; its ``only_execute_path_to_fetches``
+changes nothing), and an occlusion map costs some hundred times the score.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import onnx
@@ -23,6 +25,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     InvalidGraph,
     InvalidProtobuf,
 )
+from pydantic import Field
 
 from medpipe.errors import DataError, MissingStageError
 
@@ -32,13 +35,53 @@ _NOT_A_MODEL = (
 )
 
 
+@dataclass(frozen=True)
+class Bound:
+    """How far from the training data an input may lie: section `familiar` of settings.json.
+
+    Parameters
+    ----------
+    distance : an input that lies farther is unfamiliar
+    share : of the next patients, if they are like those of val, who are at most that far
+    """
+
+    distance: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    share: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Judged(NamedTuple):
+    """What a model says of a batch.
+
+    Parameters
+    ----------
+    logit : (B,) or (B, K)
+    distance : (B,), from the training data; 1 is usual, and `Bound` says what is too far
+    """
+
+    logit: np.ndarray
+    distance: np.ndarray
+
+
+class Mapped(NamedTuple):
+    """The same with the map (B, …): of an image (B, h, w) in 0…1."""
+
+    logit: np.ndarray
+    distance: np.ndarray
+    map: np.ndarray
+
+
 class Session:
     """Scores and explains batches with the model in `path`. Threads may share it.
 
     Parameters
     ----------
-    path : an ONNX file with outputs ``logit`` and ``map``
+    path : an ONNX file with outputs ``logit``, ``distance`` and ``map``
     threads : of ONNX Runtime for one batch; 0: one per core that this process may use
+
+    Attributes
+    ----------
+    knows_distance : whether the model says how far an input is from its training data; those that
+        were exported before models did can still be scored
 
     Raises
     ------
@@ -51,7 +94,10 @@ class Session:
         self._making = threading.Lock()
         try:
             self._content = path.read_bytes()
-            self._scorer = _session(_scoring_part(self._content), threads)
+            model = onnx.load_from_string(self._content)
+            self.knows_distance = any(entry.name == "distance" for entry in model.graph.output)
+            scores = ["logit", "distance"] if self.knows_distance else ["logit"]
+            self._scorer = opened(part(model, scores), threads)
         except FileNotFoundError:
             raise MissingStageError(
                 f"{path} is not there; run `medpipe stage export` first"
@@ -79,27 +125,30 @@ class Session:
         ------
         DataError : a name, type or shape is not the model's
         """
-        (logit,) = _run(self._scorer, ["logit"], inputs)
+        (logit,) = run(self._scorer, ["logit"], inputs)
         return logit
 
-    def explain(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Logits and maps (B, …), of an image (B, h, w) in 0…1; raises as `score` does."""
+    def judge(self, inputs: Mapping[str, np.ndarray]) -> Judged:
+        """Logits as `score` gives them, and distances from the training data (B,)."""
+        return Judged(*run(self._scorer, ["logit", "distance"], inputs))
+
+    def explain(self, inputs: Mapping[str, np.ndarray]) -> Mapped:
+        """As `judge`, with maps; raises as `score` does."""
         with self._making:  # most requests ask for no map: made at the first that does
             if self._whole is None:
-                self._whole = _session(self._content, self._threads)
-        logit, evidence = _run(self._whole, ["logit", "map"], inputs)
-        return logit, evidence
+                self._whole = opened(self._content, self._threads)
+        return Mapped(*run(self._whole, ["logit", "distance", "map"], inputs))
 
 
-def _scoring_part(content: bytes) -> bytes:
-    """The model in `content` with the output ``logit`` alone, and with what that one needs."""
-    model = onnx.load_from_string(content)
+def part(model: onnx.ModelProto, outputs: Sequence[str]) -> bytes:
+    """`model` with no other outputs than these, and with what they need."""
     names = [entry.name for entry in model.graph.input]
-    part: bytes = Extractor(model).extract_model(names, ["logit"]).SerializeToString()
-    return part
+    found: bytes = Extractor(model).extract_model(names, list(outputs)).SerializeToString()
+    return found
 
 
-def _session(content: bytes, threads: int) -> ort.InferenceSession:
+def opened(content: bytes, threads: int) -> ort.InferenceSession:
+    """A session of ONNX Runtime; threads 0: one per core that this process may use."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     # Threads that wait for work by spinning take the processor from those that decode uploads.
@@ -107,11 +156,12 @@ def _session(content: bytes, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _run(
-    session: ort.InferenceSession, outputs: list[str], inputs: Mapping[str, np.ndarray]
+def run(
+    session: ort.InferenceSession, outputs: Sequence[str], inputs: Mapping[str, np.ndarray]
 ) -> list[np.ndarray]:
+    """`outputs` of `session` for `inputs` by name; raises as `Session.score` does."""
     try:
-        found = session.run(outputs, dict(inputs))
+        found = session.run(list(outputs), dict(inputs))
     except (InvalidArgument, ValueError) as error:
         shapes = {name: f"{array.dtype} {array.shape}" for name, array in inputs.items()}
         wanted = {e.name: f"{e.type} {e.shape}" for e in session.get_inputs()}

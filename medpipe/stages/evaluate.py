@@ -14,9 +14,10 @@ import pandas as pd
 from medpipe import files, lineage, tracking
 from medpipe.config import Params, effective
 from medpipe.errors import MissingStageError
-from medpipe.evaluation import examples, page, plots
+from medpipe.evaluation import examples, familiar, page, plots
 from medpipe.evaluation import measures as measured
 from medpipe.evaluation.baseline import boosted
+from medpipe.evaluation.changed import Trials
 from medpipe.evaluation.latency import latency
 from medpipe.evaluation.measures.contract import Measures, write_tables
 from medpipe.evaluation.report import against_baseline, report_for
@@ -24,7 +25,7 @@ from medpipe.evaluation.robustness import robustness
 from medpipe.evaluation.scored import Scored
 from medpipe.objectives.objective import Point
 from medpipe.paths import Layout
-from medpipe.serving.session import Session
+from medpipe.serving.session import Judged, Session
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Ready
 from medpipe.workload import Row, Workload
@@ -62,7 +63,7 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     TrackingError : the report is written, but its metrics cannot be put into the run
     """
     artefact = find(layout, params.evaluate.variant)
-    session = Session(artefact.path, threads=params.serve.threads)
+    session = _session(artefact, params, layout)
     ready = Ready(layout.ready)
     measures = measured.of(workload, ready.frame("train"))
     scored = score_splits(session, ready)
@@ -70,15 +71,10 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     report = _facts(workload, params, layout, ready, artefact)
     report |= report_for(workload, measures, params.evaluate, scored, point)
     report["baseline"] = _baseline(workload, measures, params, ready, scored, point)
-    report["robustness"] = robustness(
-        workload.perturb(),
-        session.score,
-        ready.arrays("test"),
-        measures=measures,
-        frame=scored["test"].frame,
-        point=point,
-        params=params.evaluate,
+    trials = Trials(
+        session.judge, ready.arrays("test"), scored["test"].frame, seed=params.evaluate.seed
     )
+    report |= _changed(workload, measures, params, trials, scored, point)
     chosen = measures.choose(scored["test"], point, count=params.evaluate.explained)
     timed = scored["test"].frame["example"].head(_TIMED).tolist()
     rows = Raw(layout.raw, workload.columns).rows(
@@ -140,23 +136,33 @@ def find(layout: Layout, variant: str) -> Artefact:
     return Artefact(path, variant, entry["sha256"], listed["run_id"], parity.get(variant, {}))
 
 
+def _session(artefact: Artefact, params: Params, layout: Layout) -> Session:
+    session = Session(artefact.path, threads=params.serve.threads)
+    if not session.knows_distance:
+        raise MissingStageError(
+            f"{artefact.path} does not say how far an input is from the training data; it was "
+            f"exported by an earlier medpipe: run `medpipe stage export {layout.workload}` again"
+        )
+    return session
+
+
 def score_splits(session: Session, ready: Ready) -> dict[str, Scored]:
-    """Logits of val, test and external; a split without rows is left out."""
+    """Logits and distances of val, test and external; a split without rows is left out."""
     frames = {split: ready.frame(split) for split in ("val", "test", "external")}
     return {
-        split: Scored(frame, score(session, ready.arrays(split), len(frame)))
+        split: Scored(frame, *judge(session, ready.arrays(split), len(frame)))
         for split, frame in frames.items()
         if len(frame)
     }
 
 
-def score(session: Session, inputs: Mapping[str, np.ndarray], rows: int) -> np.ndarray:
-    """Logits (N,) or (N, K) of all `rows` N of `inputs` (N, …), batch by batch."""
+def judge(session: Session, inputs: Mapping[str, np.ndarray], rows: int) -> Judged:
+    """Logits (N,) or (N, K) and distances (N,) of all `rows` N of `inputs` (N, …), by batches."""
     pieces = []
     for start in range(0, rows, _BATCH):
         batch = {name: np.asarray(array[start : start + _BATCH]) for name, array in inputs.items()}
-        pieces.append(session.score(batch))
-    return np.concatenate(pieces).astype(np.float64)
+        pieces.append(session.judge(batch))
+    return Judged(*(np.concatenate(part).astype(np.float64) for part in zip(*pieces, strict=True)))
 
 
 def _facts(
@@ -218,6 +224,26 @@ def _baseline(
     return against_baseline(measures, found, scored, point, params.evaluate)
 
 
+def _changed(
+    workload: Workload,
+    measures: Measures[Any],
+    params: Params,
+    trials: Trials,
+    scored: Mapping[str, Scored],
+    point: Point,
+) -> dict[str, Any]:
+    """Sections robustness and familiar: what changed examples cost, and what the model notices."""
+    asked = params.evaluate
+    limit = familiar.bound(scored["val"], asked.familiar.share)
+    foreign = familiar.detected(workload.foreign(), trials, limit, asked)
+    return {
+        "robustness": robustness(
+            workload.perturb(), trials, measures=measures, point=point, limit=limit, params=asked
+        ),
+        "familiar": familiar.section(scored, limit, workload.columns, foreign, asked),
+    }
+
+
 def _write(
     folder: Path,
     report: dict[str, Any],
@@ -248,7 +274,7 @@ def _metrics(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _scores(measures: Measures[Any], scored: Mapping[str, Scored], point: Point) -> pd.DataFrame:
-    """example, group, split, label, logit and answer of all that was scored."""
+    """example, group, split, label, logit, answer and distance of all that was scored."""
     parts = [
         pd.DataFrame(
             {
@@ -256,6 +282,7 @@ def _scores(measures: Measures[Any], scored: Mapping[str, Scored], point: Point)
                 "group": split.frame["group"].to_numpy(),
                 "split": name,
                 **measures.columns(split, point),
+                "distance": split.distances,
             }
         )
         for name, split in scored.items()
@@ -276,6 +303,8 @@ def _track(layout: Layout, report: Mapping[str, Any]) -> None:
     metrics |= {f"calibration/{name}": value for name, value in report["calibration"].items()}
     metrics |= {f"latency_ms/{name}": report["latency_ms"][name] for name in ("p50", "p95")}
     metrics |= {name: found["value"] for name in ("threshold",) if (found := report.get(name))}
+    metrics["test/coverage_of_sets"] = report["splits"]["test"]["sets"]["coverage"]["value"]
+    metrics["test/unfamiliar"] = report["familiar"]["flagged"]["test"]["value"]
     paths = [layout.evaluation / n for n in ("report.json", "report.html", "plots", "curves")]
     tracking.add_to_run(layout, report["run_id"], metrics, paths, folder="evaluate")
 
@@ -286,5 +315,6 @@ def _outcome(report: Mapping[str, Any], measures: Measures[Any], layout: Layout)
         "examples": test["examples"],
         **{name: test["metrics"][name] for name in measures.shown},
         **report["operating_point"],
+        "unfamiliar_beyond": report["familiar"]["distance"],
         "page": (layout.evaluation / "report.html").relative_to(layout.root).as_posix(),
     }

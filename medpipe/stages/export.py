@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from medpipe import files, objectives
-from medpipe.artefact import graph, int8, parity
+from medpipe.artefact import distance, graph, int8, parity
 from medpipe.config import Params
 from medpipe.errors import DataError, MissingStageError
 from medpipe.objectives.objective import Floats, Objective
@@ -41,6 +41,9 @@ def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
         if "int8" in params.export.variants:
             seen, _ = _rows(ready, "train", params.export.calibration_examples, objective)
             int8.quantise(folder / "fp32.onnx", folder / "int8.onnx", seen)
+        known, _ = _rows(ready, "train", params.export.familiar_examples, objective)
+        for name in _made(params):
+            distance.add(folder / f"{name}.onnx", known)
         agreement = {
             name: parity.compare(
                 folder / f"{name}.onnx", inputs, targets, expected=expected, objective=objective
@@ -112,7 +115,7 @@ def _described(
     return {
         "variants": variants,
         "inputs": facts["inputs"],
-        "outputs": list(graph.OUTPUTS),
+        "outputs": list(distance.OUTPUTS),
         "run_id": run_id,
     }
 

@@ -251,6 +251,11 @@ class ChestXray(Workload):
             ),
         }
 
+    def foreign(self) -> Mapping[str, Perturbation]:
+        from medpipe.synthetic import foreign  # delayed: the service has no use for it
+
+        return {name: _replaced(change) for name, change in foreign.CHANGES.items()}
+
     # -- answering -------------------------------------------------------------------------------
     def request(
         self, payload: bytes | Row, state: State, *, limits: Mapping[str, Any]
@@ -336,6 +341,10 @@ def _changed(
 ) -> dict[str, np.ndarray]:
     changed = change(batch["image"].astype(np.float32))
     return {**batch, "image": np.clip(np.rint(changed), 0, 255).astype(np.uint8)}
+
+
+def _replaced(change: Callable[[np.ndarray, np.random.Generator], np.ndarray]) -> Perturbation:
+    return lambda batch, rng: {**batch, "image": change(batch["image"], rng)}
 
 
 def _blurred(images: np.ndarray) -> np.ndarray:

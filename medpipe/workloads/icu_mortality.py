@@ -31,7 +31,7 @@ from medpipe.errors import DataError, ParamsError
 from medpipe.explanation import reasons
 from medpipe.explanation.blocks import Blocks
 from medpipe.nn.params import SeriesModel
-from medpipe.records import hourly, record
+from medpipe.records import foreign, hourly, record
 from medpipe.records.bedside_fhir import INTENSIVE_CARE
 from medpipe.records.physiology import HOURS, ROUTINE, VARIABLES
 from medpipe.workload import (
@@ -290,6 +290,9 @@ class IcuMortality(Workload):
                 "descriptors": np.zeros_like(batch["descriptors"]),
             },
         }
+
+    def foreign(self) -> Mapping[str, Perturbation]:
+        return foreign.of_series(values="values", measured="measured")
 
     # -- answering -------------------------------------------------------------------------------
     def cautions(self, row: Row, state: State) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.explanation import reasons
 from medpipe.io import icd9
 from medpipe.nn.params import HideParams, TableModel
-from medpipe.records import record
+from medpipe.records import foreign, record
 from medpipe.records.encounter import (
     ADMISSION_SOURCES,
     ADMISSION_TYPES,
@@ -98,9 +98,7 @@ STAY = (
     _count("prior_inpatient_stays", "in the year before", 100),
     _count("diagnoses", "diagnoses entered", 100),
     *(Column(name, "str", "ICD-9-CM code, the first is the main one") for name in _DIAGNOSES),
-    _class(
-        "glucose", "highest in serum, mg/dL; not stated: not measured", ("Norm", ">200", ">300")
-    ),
+    _class("glucose", "serum maximum, mg/dL; not stated: not measured", ("Norm", ">200", ">300")),
     _class("a1c", "haemoglobin A1c, %; not stated: not measured", ("Norm", ">7", ">8")),
     *(_class(drug, "given, and dose changed", ("No", *_GIVEN)) for drug in ANTIDIABETICS),
     Column("drug_change", "bool", "a drug against diabetes was changed"),
@@ -292,6 +290,9 @@ class Readmission(Workload):
             "drugs not known": lambda batch, rng: _without(batch, *ANTIDIABETICS),
             "A1c and glucose not measured": lambda batch, rng: _without(batch, "a1c", "glucose"),
         }
+
+    def foreign(self) -> Mapping[str, Perturbation]:
+        return foreign.of_table(numbers="numbers", known="known", codes="codes")
 
     # -- answering -------------------------------------------------------------------------------
     def cautions(self, row: Row, state: State) -> tuple[str, ...]:

@@ -182,11 +182,9 @@ def test_a_network_that_orders_the_wrong_way_round_is_given_the_mean_and_not_tur
     assert (point.scale, point.offset) == (0, pytest.approx(val.frame["label"].mean()))
 
 
-def test_the_range_is_the_error_that_one_in_ten_of_val_exceeds():
-    assert regression._half_width(np.arange(1.0, 10), 0.9) == 9  # rank ⌈10 · 0.9⌉ of 9
-    assert regression._half_width(np.arange(1.0, 20), 0.9) == 18
-    with pytest.raises(DataError, match=r"val has 8 examples; .* needs 9"):
-        regression._half_width(np.arange(8.0), 0.9)
+def test_a_range_that_val_is_too_small_for_is_refused():
+    with pytest.raises(DataError, match=r"val has 8 patients; .* needs 9"):
+        STAY.operating_point(stays(rows=16), PARAMS)
 
 
 def test_ranges_hold_the_truth_of_new_patients_as_often_as_they_say():

@@ -12,18 +12,20 @@ import pytest
 
 from medpipe.config import EvaluateParams
 from medpipe.errors import DataError
-from medpipe.evaluation import examples, page, plots, words
+from medpipe.evaluation import examples, familiar, page, plots, words
 from medpipe.evaluation import measures as measured
+from medpipe.evaluation.changed import EXAMPLES, Trials
 from medpipe.evaluation.curves import curves
 from medpipe.evaluation.latency import latency
 from medpipe.evaluation.measures import binary_words
 from medpipe.evaluation.measures.binary import OperatingPoint
 from medpipe.evaluation.measures.contract import Chosen, write_tables
 from medpipe.evaluation.report import report_for
-from medpipe.evaluation.robustness import EXAMPLES, robustness
+from medpipe.evaluation.robustness import robustness
 from medpipe.evaluation.sample import Sample
 from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.subgroups import subgroups
+from medpipe.serving.session import Bound, Judged
 from medpipe.workload import COMMON, Column, Picture
 
 COLUMNS = (
@@ -34,6 +36,7 @@ COLUMNS = (
 )
 PARAMS = EvaluateParams(resamples=100)
 POINT = OperatingPoint(1.0, 0.5)
+LIMIT = Bound(2.5, 0.99)
 PICTURE = Picture("image/png", b"\x89PNG")
 
 
@@ -46,6 +49,7 @@ class Question:
 
 
 MEASURES = measured.of(Question())
+MEASURED = {"measures": MEASURES, "point": POINT, "limit": LIMIT, "params": PARAMS}
 
 
 def split(seed: int, rows: int = 240) -> Scored:
@@ -63,7 +67,8 @@ def split(seed: int, rows: int = 240) -> Scored:
             "age": rng.uniform(10, 90, rows),
         }
     )
-    return Scored(frame, 3 * (labels - 0.5) + 1.5 * rng.normal(size=rows))
+    logits = 3 * (labels - 0.5) + 1.5 * rng.normal(size=rows)
+    return Scored(frame, logits, rng.uniform(0.5, 1.5, rows))
 
 
 def whole_report(**changes: object) -> dict:
@@ -88,6 +93,8 @@ def _measured() -> dict:
         "latency_ms": {"p50": 1.0, "p95": 2.0, "runs": 50}, "baseline": None,
     }  # fmt: skip
     point = MEASURES.operating_point(scored["val"], PARAMS)
+    limit = familiar.bound(scored["val"], PARAMS.familiar.share)
+    facts["familiar"] = familiar.section(scored, limit, COLUMNS, [], PARAMS)
     return facts | report_for(Question(), MEASURES, PARAMS, scored, point)
 
 
@@ -177,27 +184,24 @@ def test_robustness_measures_what_a_change_costs():
     rng = np.random.default_rng(0)
     labels = rng.random(600) < 0.5
     inputs = {"x": (labels + rng.normal(size=600)).astype(np.float32)}
+    frame = pd.DataFrame({"label": labels, "group": np.arange(600)})
     found = robustness(
         {
             "nothing": lambda batch, rng: batch,
             "noise": lambda batch, rng: {"x": batch["x"] + 3 * rng.normal(size=len(batch["x"]))},
         },
-        lambda batch: np.asarray(batch["x"], dtype=np.float64),
-        inputs,
-        measures=MEASURES,
-        frame=pd.DataFrame({"label": labels, "group": np.arange(600)}),
-        point=POINT,
-        params=PARAMS,
+        Trials(lambda batch: Judged(batch["x"], abs(batch["x"])), inputs, frame, seed=0),
+        **MEASURED,
     )
     assert [row["examples"] for row in found] == [EXAMPLES, EXAMPLES]
     assert found[0]["gain"] == {"difference": 0, "low": 0, "high": 0}
     assert found[1]["gain"]["high"] < 0
+    assert found[0]["flagged"]["high"] < found[1]["flagged"]["low"]
 
 
 def test_no_changes_no_robustness():
     frame = pd.DataFrame({"label": [1], "group": [1]})
-    found = robustness({}, len, {}, measures=MEASURES, frame=frame, point=POINT, params=PARAMS)
-    assert found == []
+    assert robustness({}, Trials(Judged, {}, frame, seed=0), **MEASURED) == []
 
 
 def test_examples_are_chosen_by_rule():

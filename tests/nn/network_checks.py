@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medpipe.artefact import graph
+from medpipe.artefact import distance, graph
 from medpipe.nn import ImageModel, build
 from medpipe.objectives import get
 from medpipe.serving.session import Session
@@ -53,10 +53,13 @@ def one_row_scores_as_among_many(network: nn.Module) -> None:
     with torch.no_grad():
         together = network(x)
         alone = torch.cat([network(x[i : i + 1]) for i in range(6)])
-        logits, _ = network.explain(x)
+        logits, _, features = network.explain(x)
+        own = network.explain(x[2:3])[2]
     assert together.shape == (6, 1)
     assert torch.allclose(together, alone, atol=1e-5)
     assert torch.allclose(together, logits, atol=1e-5)
+    assert features.ndim == 2
+    assert torch.allclose(own, features[2:3], atol=1e-4)
 
 
 def map_is_autograds(network: nn.Module, layer: str) -> None:
@@ -68,7 +71,7 @@ def map_is_autograds(network: nn.Module, layer: str) -> None:
         held.append(output)
 
     hook = network.get_submodule(layer).register_forward_hook(hold)
-    logits, evidence = network.explain(images(5))
+    logits, evidence, _ = network.explain(images(5))
     hook.remove()
     (gradient,) = torch.autograd.grad(logits.sum(), held[0])
     raw = (held[0] * gradient).sum(1).relu()
@@ -80,10 +83,12 @@ def map_is_autograds(network: nn.Module, layer: str) -> None:
 
 def artefact_is_the_network(network: nn.Module, folder: Path) -> None:
     graph.export(network, {"image": images(1).numpy()}, folder / "m.onnx")
+    cloud = distance.add(folder / "m.onnx", {"image": images(40, seed=2).numpy()})
     x = images(7, seed=1)
-    logit, evidence = Session(folder / "m.onnx", threads=1).explain({"image": x.numpy()})
+    logit, far, evidence = Session(folder / "m.onnx", threads=1).explain({"image": x.numpy()})
     with torch.no_grad():
-        expected, map_ = network.eval().explain(x)
+        expected, map_, features = network.eval().explain(x)
     assert np.allclose(logit, expected[:, 0].numpy(), atol=1e-4)
     assert np.allclose(evidence, map_.numpy(), atol=1e-3)
+    assert np.allclose(far, cloud.distances(features.double().numpy()), rtol=1e-3)
     assert evidence.ndim == 3

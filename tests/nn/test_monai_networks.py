@@ -39,7 +39,7 @@ def test_each_token_of_a_vit_contributes_what_autograd_says() -> None:
     network = checks.make("vit").eval()
     held: list[torch.Tensor] = []
     network.body.norm.register_forward_hook(lambda module, inputs, output: held.append(output))
-    logits, evidence = network.explain(checks.images(3))
+    logits, evidence, _ = network.explain(checks.images(3))
     (gradient,) = torch.autograd.grad(logits.sum(), held[0])
     raw = (held[0] * gradient).sum(2).relu().view(3, 4, 4)
     assert torch.allclose(evidence, raw / raw.amax((1, 2), keepdim=True), atol=1e-5)

@@ -46,7 +46,7 @@ def test_the_map_is_what_autograd_says(architecture: str, layer: str) -> None:
 def test_of_several_outputs_the_highest_is_explained(architecture: str) -> None:
     network = checks.make(architecture, outputs=3).eval()
     x = checks.images(4)
-    logits, evidence = network.explain(x)
+    logits, evidence, _ = network.explain(x)
     assert logits.shape == (4, 3)
     head = network.head if architecture == "small_cnn" else network.fc
     top = int(logits[0].argmax())
@@ -63,7 +63,7 @@ def test_of_several_outputs_the_highest_is_explained(architecture: str) -> None:
 def test_a_resnets_map_is_never_coarser_than_it_must_be(size: int, stem: int, side: int) -> None:
     params = ImageModel(architecture="resnet18", width=4, stem_stride=stem)
     network = build(params, channels=1, outputs=1, size_px=size, mean=127.0, std=64.0)
-    _, evidence = network.explain(torch.zeros(1, 1, size, size, dtype=torch.uint8))
+    _, evidence, _ = network.explain(torch.zeros(1, 1, size, size, dtype=torch.uint8))
     assert evidence.shape == (1, side, side)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medpipe.artefact import graph, int8
+from medpipe.artefact import distance, graph, int8
 from medpipe.nn import SeriesModel, build_series
 from medpipe.nn.measured import SUMMARIES, carried, summarised
 from medpipe.objectives import get
@@ -27,9 +27,10 @@ class Explaining(nn.Module):
         super().__init__()
         self.network = network
 
-    def explain(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.network(*inputs)
-        return logits, logits[:, 0] * 2
+    def explain(self, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.network.features(*inputs)
+        logits = self.network.classify(features)
+        return logits, logits[:, 0] * 2, features
 
 
 def make(architecture: str, **params: object) -> nn.Module:
@@ -79,16 +80,20 @@ def test_one_row_scores_as_among_many(architecture: str) -> None:
 
 
 @every
-def test_the_artefact_is_the_network(architecture: str, tmp_path: Path) -> None:
-    network = make(architecture, dropout=0.3).eval()
+@pytest.mark.parametrize("members", [1, 2])
+def test_the_artefact_is_the_network(architecture: str, members: int, tmp_path: Path) -> None:
+    network = make(architecture, dropout=0.3, members=members).eval()
     names = ("descriptors", "measured", "values")
     rows = dict(zip(names, (part.numpy() for part in stays(9, seed=1)), strict=True))
     graph.export(Explaining(network), rows, tmp_path / "m.onnx")
-    logits, doubled = Session(tmp_path / "m.onnx", threads=1).explain(rows)
+    cloud = distance.add(tmp_path / "m.onnx", rows)
+    logits, far, doubled = Session(tmp_path / "m.onnx", threads=1).explain(rows)
     with torch.no_grad():
-        expected = network(*(torch.from_numpy(part) for part in rows.values()))[:, 0].numpy()
+        given = [torch.from_numpy(part) for part in rows.values()]
+        expected, features = network(*given)[:, 0].numpy(), network.features(*given).double()
     assert np.allclose(logits, expected, atol=1e-4)
     assert np.allclose(doubled, 2 * expected, atol=1e-4)
+    assert np.allclose(far, cloud.distances(features.numpy()), rtol=2e-3)
 
 
 @pytest.mark.parametrize("architecture", ["gru", "tcn"])

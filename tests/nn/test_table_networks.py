@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from medpipe.artefact import graph
+from medpipe.artefact import distance, graph
 from medpipe.nn import TableModel, build_table
 from medpipe.nn.categories import Categories
 from medpipe.nn.hide import Hide
@@ -86,10 +86,14 @@ def test_the_artefact_is_the_network(architecture: str, tmp_path) -> None:
     names = ("numbers", "known", "codes")
     given = {n: x.numpy() for n, x in zip(names, rows(7), strict=True)}
     graph.export(network, given, tmp_path / "m.onnx")
-    logit, effects = Session(tmp_path / "m.onnx", threads=1).explain(given)
-    expected, wanted = network.explain(*rows(7))
-    np.testing.assert_allclose(logit, expected[:, 0].detach(), atol=1e-5)
-    np.testing.assert_allclose(effects, wanted.detach(), atol=1e-5)
+    cloud = distance.add(
+        tmp_path / "m.onnx", dict(zip(names, map(np.asarray, rows(40)), strict=True))
+    )
+    logit, far, effects = Session(tmp_path / "m.onnx", threads=1).explain(given)
+    expected, wanted, features = (x.detach() for x in network.explain(*rows(7)))
+    np.testing.assert_allclose(logit, expected[:, 0], atol=1e-5)
+    np.testing.assert_allclose(effects, wanted, atol=1e-5)
+    np.testing.assert_allclose(far, cloud.distances(features.double().numpy()), rtol=1e-3)
 
 
 def test_a_category_s_vector_is_that_of_its_own_column() -> None:

@@ -16,10 +16,22 @@ from medpipe.workload import Column
 GRADE = Multiclass([Column("grade", "category", "grade", values=("low", "mid", "high"))])
 SIGNS = Multilabel([Column(n, "int", f"has {n}", low=0, high=1) for n in ("fever", "rash")])
 STAY = Regression([Column("stay", "float", "stay", unit="days")])
+SETS = ("coverage", "least")
 POINTS = {
-    "binary": (Binary(), {"temperature": 2.0, "threshold": 0.6}),
-    "multiclass": (GRADE, {"temperature": 2.0}),
-    "multilabel": (SIGNS, {"temperatures": [2.0, 1.0], "thresholds": [0.8, 0.5]}),
+    "binary": (
+        Binary(),
+        {"temperature": 2.0, "threshold": 0.6, "coverage": 0.9, "least": [0.3, 0.2]},
+    ),
+    "multiclass": (GRADE, {"temperature": 2.0, "coverage": 0.9, "least": [0.1, 0.2, 0.3]}),
+    "multilabel": (
+        SIGNS,
+        {
+            "temperatures": [2.0, 1.0],
+            "thresholds": [0.8, 0.5],
+            "coverage": 0.8,
+            "least": [[0.2, 0.5], [0.3, 0.8]],
+        },
+    ),
     "regression": (
         STAY,
         {"offset": 10.0, "scale": 4.0, "half_width": 3.0, "coverage": 0.9},
@@ -39,7 +51,42 @@ def test_a_yes_or_no_is_a_risk_on_one_side_of_the_threshold():
         "risk": pytest.approx(0.75),
         "decision": True,
         "threshold": 0.6,
+        "possible": {"outcomes": ["positive"], "words": "positive", "coverage": 0.9},
     }
+
+
+@pytest.mark.parametrize(
+    ("risk", "words"),
+    [(0.1, "negative"), (0.2, "cannot tell"), (0.5, "cannot tell"), (0.75, "positive")],
+)
+def test_an_outcome_is_possible_from_its_least_probability_upwards(risk, words):
+    found = answer("binary", 2 * math.log(risk / (1 - risk)) + 1e-6)["possible"]
+    assert found["words"] == words
+    assert (len(found["outcomes"]) == 2) == (words == "cannot tell")
+
+
+def test_a_risk_that_fits_neither_outcome_is_said_to():
+    objective = POINTS["binary"][0]
+    point = objective.point({**POINTS["binary"][1], "least": [0.8, 0.7]})
+    found = objective.answer(np.float32(0), point)["possible"]
+    assert found == {"outcomes": [], "words": "none fits", "coverage": 0.9}
+
+
+def test_before_anything_is_calibrated_everything_is_possible():
+    for name, (objective, point) in POINTS.items():
+        if "least" in point:
+            bare = objective.point({k: v for k, v in point.items() if k not in SETS})
+            found = objective.answer(np.full(objective.outputs, 40, np.float32).squeeze(), bare)
+            for each in found.get("labels", [found]):
+                assert (each["possible"]["words"], each["possible"]["coverage"]) == (
+                    "cannot tell",
+                    1.0,
+                ), name
+
+
+def test_a_class_s_own_probability_keeps_its_tail():
+    shares = Binary().shares(np.array([60.0]), 1.0)
+    assert shares[0, 0] == pytest.approx(math.exp(-60), rel=1e-9)  # 1 − risk would be 0
 
 
 def test_a_risk_at_the_threshold_is_flagged():
@@ -54,6 +101,7 @@ def test_of_classes_the_most_probable_is_the_decision():
     assert {each["name"]: each["probability"] for each in found["classes"]} == pytest.approx(
         {"low": 0.2, "mid": 0.6, "high": 0.2}
     )
+    assert found["possible"]["words"] == "low or mid"
 
 
 def test_each_label_has_a_temperature_and_a_threshold_of_its_own():
@@ -62,6 +110,10 @@ def test_each_label_has_a_temperature_and_a_threshold_of_its_own():
     assert (fever["risk"], rash["risk"]) == pytest.approx((0.75, 0.75))
     assert (fever["threshold"], rash["threshold"]) == (0.8, 0.5)
     assert (fever["decision"], rash["decision"]) == (False, True)
+    assert fever["possible"] == {
+        "outcomes": ["negative", "positive"], "words": "cannot tell", "coverage": 0.8,
+    }  # fmt: skip
+    assert rash["possible"]["words"] == "none fits"
 
 
 @pytest.mark.parametrize("output", [0.5, [0.5]])

@@ -61,17 +61,22 @@ class Level(Workload):
 
 
 def graph(weights: tuple[float, float]) -> onnx.ModelProto:
-    """logit = w₀ · level + w₁ · noise; the map is the input."""
+    """logit = w₀ · level + w₁ · noise, distance its size; the map is the input."""
     value = helper.make_tensor_value_info
     made = helper.make_graph(
         [
             helper.make_node("Mul", ["x", "w"], ["weighted"]),
             helper.make_node("ReduceSum", ["weighted", "axis"], ["logit"], keepdims=0),
+            helper.make_node("Abs", ["logit"], ["distance"]),
             helper.make_node("Unsqueeze", ["x", "axis"], ["map"]),
         ],
         "level",
         [value("x", TensorProto.FLOAT, ["B", 2])],
-        [value("logit", TensorProto.FLOAT, ["B"]), value("map", TensorProto.FLOAT, ["B", 1, 2])],
+        [
+            value("logit", TensorProto.FLOAT, ["B"]),
+            value("distance", TensorProto.FLOAT, ["B"]),
+            value("map", TensorProto.FLOAT, ["B", 1, 2]),
+        ],
         [
             onnx.numpy_helper.from_array(np.array(weights, np.float32), "w"),
             onnx.numpy_helper.from_array(np.array([1]), "axis"),
@@ -138,6 +143,7 @@ class Project:
             "validation": {"passed": True, "failed": []},
             "parity": {"auroc_lost": 0.0, "probability_p95": 0.0},
             "latency_ms": {"p95": 1.0},
+            "familiar": {"distance": 2.0, "share": 0.99},
             **report_for(
                 self.workload,
                 measures.of(self.workload),

@@ -20,13 +20,16 @@ SETTINGS = {
     "run_id": "run",
     "temperature": 2.0,
     "threshold": 0.6,
+    "coverage": 0.9,
+    "least": [0.3, 0.4],
+    "familiar": {"distance": 4.0, "share": 0.99},
     "limits": {"max_side_px": 64, "min_side_px": 4, "max_pixels": 4096},
     "serve": {"max_upload_mib": 1, "max_pixels": 2500, "batch_max": 4, "threads": 1},
 }
 
 
 def graph() -> onnx.ModelProto:
-    """logit = 8 · (mean / 255 − 0.5); map = grey levels from 0 to 1."""
+    """logit = 8 · (mean / 255 − 0.5), distance = |logit|; map = grey levels from 0 to 1."""
     constants = {"scale": np.float32(255), "eight": np.float32(8), "half": np.float32(0.5)}
     nodes = [
         helper.make_node("Cast", ["image"], ["levels"], to=TensorProto.FLOAT),
@@ -34,6 +37,7 @@ def graph() -> onnx.ModelProto:
         helper.make_node("ReduceMean", ["shares", "inner"], ["mean"], keepdims=0),
         helper.make_node("Sub", ["mean", "half"], ["centred"]),
         helper.make_node("Mul", ["centred", "eight"], ["logit"]),
+        helper.make_node("Abs", ["logit"], ["distance"]),
         helper.make_node("ReduceMean", ["shares", "channel"], ["map"], keepdims=0),
     ]
     arrays = {name: np.asarray(value) for name, value in constants.items()}
@@ -43,7 +47,11 @@ def graph() -> onnx.ModelProto:
         nodes,
         "brightness",
         [value("image", TensorProto.UINT8, ["B", 1, 8, 8])],
-        [value("logit", TensorProto.FLOAT, ["B"]), value("map", TensorProto.FLOAT, ["B", 8, 8])],
+        [
+            value("logit", TensorProto.FLOAT, ["B"]),
+            value("distance", TensorProto.FLOAT, ["B"]),
+            value("map", TensorProto.FLOAT, ["B", 8, 8]),
+        ],
         [onnx.numpy_helper.from_array(array, name) for name, array in arrays.items()],
     )
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)

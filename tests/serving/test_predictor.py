@@ -8,7 +8,7 @@ from math import exp
 import cv2
 import numpy as np
 import pytest
-from brightness_release import TRUSTED, png
+from brightness_release import SETTINGS, TRUSTED, png, write_release
 
 from medpipe.errors import RequestError
 from medpipe.serving import release
@@ -17,7 +17,11 @@ from medpipe.serving.predictor import Predictor
 
 @pytest.fixture
 def predictor(releases):
-    return Predictor(release.load(releases / "brightness", TRUSTED), decoders=ThreadPoolExecutor(2))
+    return of(releases / "brightness")
+
+
+def of(folder):
+    return Predictor(release.load(folder, TRUSTED), decoders=ThreadPoolExecutor(2))
 
 
 def answer(predictor, payload, **options):
@@ -36,6 +40,49 @@ def test_probability_and_risk_are_those_of_the_formula(predictor):
 def test_the_decision_is_of_the_calibrated_risk_at_the_threshold(predictor, level, decision):
     # risk ≥ 0.6 ⇔ logit ≥ 2 · ln 1.5 = 0.811 ⇔ level ≥ 153.3; uncalibrated it would be 140.4
     assert answer(predictor, png(level)).decision is decision
+
+
+@pytest.mark.parametrize(
+    ("level", "words"),
+    [(50, "negative"), (102, "cannot tell"), (180, "cannot tell"), (181, "positive")],
+)
+def test_what_is_possible_stands_beside_the_decision(predictor, level, words):
+    # positive from a risk of 0.4: logit −0.811, level 101.7; negative to 0.7: 1.695, level 181.5 …
+    # … of which 181 is 1.678 and still within, 182 is not
+    found = answer(predictor, png(level + (words == "positive")))
+    assert (found.possible.words, found.possible.coverage) == (words, 0.9)
+
+
+def test_what_lies_within_the_bound_is_familiar(predictor):
+    found = answer(predictor, png(255))  # distance 4 of 4
+    assert (found.unfamiliar, found.abstained, found.distance) == (False, False, 1)
+    assert found.warnings == []
+
+
+def test_an_unfamiliar_input_is_answered_with_a_warning_before_all_others(tmp_path):
+    folder = write_release(tmp_path / "brightness", familiar={"distance": 3.2, "share": 0.99})
+    found = answer(of(folder), png(255, height=8, width=16))
+    assert (found.unfamiliar, found.abstained) == (True, False)
+    assert found.distance == pytest.approx(4 / 3.2)
+    assert found.risk is not None
+    first, second = found.warnings
+    assert "1.25 times as far from them as 99 % of patients are at most: do not rely" in first
+    assert second == "wider than high"
+
+
+@pytest.mark.parametrize("explain", [False, True])
+def test_where_it_is_told_to_the_model_refuses_what_is_not_for_it(tmp_path, explain):
+    folder = write_release(
+        tmp_path / "brightness",
+        familiar={"distance": 3.2, "share": 0.99},
+        serve={**SETTINGS["serve"], "abstain": "refuse"},
+    )
+    found = answer(of(folder), png(255), explain=explain).model_dump(exclude_unset=True)
+    assert (found["abstained"], found["unfamiliar"]) == (True, True)
+    assert not {"risk", "probability", "decision", "threshold", "possible"} & set(found)
+    assert found["explanation"] is None
+    assert "not for this input, and gives no answer" in found["warnings"][0]
+    assert answer(of(folder), png(128), explain=explain).risk is not None
 
 
 def test_an_answer_names_the_model_and_who_allowed_it(predictor):

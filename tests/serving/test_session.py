@@ -15,20 +15,22 @@ from medpipe.serving.session import Session
 
 @pytest.fixture
 def artefact(tmp_path: Path) -> Path:
-    """logit = mean of the pixels; map = pixels / 255."""
+    """logit = mean of the pixels; distance the largest; map = pixels / 255."""
     nodes = [
         helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["x", "axes"], ["logit"], keepdims=0),
+        helper.make_node("ReduceMax", ["x", "axes"], ["distance"], keepdims=0),
         helper.make_node("Div", ["x", "white"], ["map"]),
     ]
     pixels = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 2, 2])
     logit = helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["batch"])
+    distance = helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["batch"])
     evidence = helper.make_tensor_value_info("map", TensorProto.FLOAT, ["batch", 2, 2])
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2]),
         helper.make_tensor("white", TensorProto.FLOAT, [], [255.0]),
     ]
-    graph = helper.make_graph(nodes, "mean", [pixels], [logit, evidence], constants)
+    graph = helper.make_graph(nodes, "mean", [pixels], [logit, evidence, distance], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     onnx.save(model, tmp_path / "model.onnx")
     return tmp_path / "model.onnx"
@@ -41,9 +43,20 @@ def test_scores_and_maps_come_for_each_row(artefact: Path) -> None:
     session = Session(artefact, threads=1)
     assert session.inputs == ("image",)
     assert session.score({"image": IMAGES}).tolist() == [0, 102]
-    logit, evidence = session.explain({"image": IMAGES})
-    assert logit.tolist() == [0, 102]
+    logit, distance, evidence = session.explain({"image": IMAGES})
+    assert (logit.tolist(), distance.tolist()) == ([0, 102], [0, 255])
+    judged = session.judge({"image": IMAGES})
+    assert (judged.logit.tolist(), judged.distance.tolist()) == ([0, 102], [0, 255])
     assert evidence[1] == pytest.approx(np.array([[0, 0.2], [0.4, 1]]))
+
+
+def test_a_model_from_before_distances_still_scores(artefact: Path) -> None:
+    model = onnx.load(artefact)
+    del model.graph.output[2]
+    onnx.save(model, artefact)
+    session = Session(artefact, threads=1)
+    assert session.score({"image": IMAGES}).tolist() == [0, 102]
+    assert not session.knows_distance
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from medpipe import files, tracking
 from medpipe.config import EvaluateParams, Params
 from medpipe.errors import DataError, MissingStageError
 from medpipe.paths import Layout
-from medpipe.stages.evaluate import evaluate, find, score
+from medpipe.serving.session import Judged
+from medpipe.stages.evaluate import evaluate, find, judge
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Writer, seal
 from medpipe.workload import COMMON, Column, Picture, Section, Workload
@@ -67,12 +68,13 @@ class Mean(Workload):
 
 
 def write_model(path: Path, *, slope: float = 0.05) -> None:
-    """logit = slope · (mean − 128); map = the image."""
+    """logit = slope · (mean − 128), distance = |mean − 128|; map = the image."""
     nodes = [
         helper.make_node("Cast", ["image"], ["x"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["x", "axes"], ["mean"], keepdims=0),
         helper.make_node("Sub", ["mean", "half"], ["centred"]),
         helper.make_node("Mul", ["centred", "slope"], ["logit"]),
+        helper.make_node("Abs", ["centred"], ["distance"]),
         helper.make_node("Squeeze", ["x", "channel"], ["map"]),
     ]
     constants = [
@@ -87,6 +89,7 @@ def write_model(path: Path, *, slope: float = 0.05) -> None:
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["B", 1, 4, 4])],
         [
             helper.make_tensor_value_info("logit", TensorProto.FLOAT, ["B"]),
+            helper.make_tensor_value_info("distance", TensorProto.FLOAT, ["B"]),
             helper.make_tensor_value_info("map", TensorProto.FLOAT, ["B", 4, 4]),
         ],
         constants,
@@ -239,13 +242,15 @@ def test_scoring_in_batches_is_scoring_all():
     class Sum:
         sizes: tuple[int, ...] = ()
 
-        def score(self, inputs):
+        def judge(self, inputs):
             self.sizes += (len(inputs["x"]),)
-            return inputs["x"].sum(axis=1)
+            return Judged(inputs["x"].sum(axis=1), inputs["x"].max(axis=1))
 
     x = np.random.default_rng(0).normal(size=(150, 3))
     session = Sum()
-    assert score(session, {"x": x}, 150) == pytest.approx(x.sum(axis=1))
+    logits, distances = judge(session, {"x": x}, 150)
+    assert logits == pytest.approx(x.sum(axis=1))
+    assert distances == pytest.approx(x.max(axis=1))
     assert session.sizes == (64, 64, 22)
 
 

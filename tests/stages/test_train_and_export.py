@@ -185,7 +185,7 @@ def test_export_makes_both_variants_with_their_digests(exported: Layout) -> None
     assert list(described["variants"]) == ["fp32", "int8"]
     for entry in described["variants"].values():
         assert entry["sha256"] == files.sha256(exported.onnx / entry["file"])
-    assert described["outputs"] == ["logit", "map"]
+    assert described["outputs"] == ["logit", "map", "distance"]
     names = {path.name for path in exported.onnx.iterdir()}
     assert names == {"fp32.onnx", "int8.onnx", "artefact.json", "parity.json", "state.json"}
 
@@ -202,13 +202,14 @@ def test_parity_is_exact_for_fp32_and_close_for_int8(exported: Layout) -> None:
 def test_the_artefact_takes_pixels_in_batches_of_any_size(exported: Layout, variant: str) -> None:
     session = Session(exported.onnx / f"{variant}.onnx", threads=1)
     images = np.asarray(ready.Ready(exported.ready).arrays("val")["image"])
-    logit, evidence = session.explain({"image": images[:5]})
+    logit, far, evidence = session.explain({"image": images[:5]})
     assert session.inputs == ("image",)
     assert logit.shape == (5,)
     assert evidence.shape == (5, 2, 2)
     assert 0 <= evidence.min() <= evidence.max() <= 1
     one = [session.score({"image": images[i : i + 1]})[0] for i in range(5)]
     assert np.allclose(one, logit, atol=1e-5)
+    assert np.allclose(session.judge({"image": images[:1]}).distance, far[:1], rtol=1e-4)
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int8"])

@@ -13,7 +13,7 @@ import samples
 import torch
 
 from medpipe import config, workloads
-from medpipe.artefact import graph
+from medpipe.artefact import distance, graph
 from medpipe.io.fhir.finders import Age, Coded, Highest
 from medpipe.io.terminology import IMAGING
 from medpipe.objectives import get
@@ -171,10 +171,12 @@ def test_gradient_reaches_every_weight(name):
 def test_the_artefact_scores_and_explains_one_row_as_among_many(name, tmp_path):
     inputs, net = samples.encoded(name, 5), network(name).eval()
     graph.export(net, inputs, tmp_path / "model.onnx")
+    cloud = distance.add(tmp_path / "model.onnx", inputs)
     session = Session(tmp_path / "model.onnx", threads=1)
-    logits, maps = session.explain(inputs)
+    logits, distances, maps = session.explain(inputs)
     with torch.no_grad():
-        expected, evidence = net.explain(*tensors(inputs))
+        expected, evidence, features = net.explain(*tensors(inputs))
+    np.testing.assert_allclose(distances, cloud.distances(features.double().numpy()), rtol=1e-2)
     np.testing.assert_allclose(logits, expected[:, 0], atol=1e-4)
     np.testing.assert_allclose(maps, evidence, atol=1e-3)
     alone = session.score({key: array[2:3] for key, array in inputs.items()})
@@ -190,7 +192,7 @@ def test_an_explanation_is_drawn_and_its_reasons_add_no_text_of_the_record(name)
         for key, a in workload.encode(row, samples.state(name)).items()
     }
     with torch.no_grad():
-        _, evidence = network(name).eval().explain(*inputs.values())
+        _, evidence, _ = network(name).eval().explain(*inputs.values())
     picture = workload.draw(row, evidence[0].numpy())
     assert isinstance(picture, Picture)
     start = {"image/png": b"\x89PNG", "image/svg+xml": b"<svg"}[picture.media_type]

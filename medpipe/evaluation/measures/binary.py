@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medpipe.evaluation import calibration, compare, curves, examples, intervals, metrics, threshold
+from medpipe.evaluation import (
+    calibration,
+    compare,
+    conformal,
+    curves,
+    examples,
+    intervals,
+    metrics,
+    threshold,
+)
 from medpipe.evaluation.delong import area
 from medpipe.evaluation.measures import binary_words as words
 from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Sentence
 from medpipe.evaluation.sample import Floats
 from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.words import condition
-from medpipe.objectives.binary import OperatingPoint
+from medpipe.objectives.binary import OUTCOMES, Binary, OperatingPoint
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
@@ -32,10 +42,18 @@ class Measured(Measures[OperatingPoint]):
     shown = ("auroc", "sensitivity", "specificity", "ppv", "npv")
 
     def operating_point(self, val: Scored, params: EvaluateParams) -> OperatingPoint:
-        """Temperature and then threshold."""
+        """Temperature, then threshold, then what is possible."""
         temperature = calibration.fit_temperature(val.labels, val.logits)
         chosen = threshold.choose(val.sample(temperature), params.threshold)
-        return OperatingPoint(temperature, chosen)
+        point = OperatingPoint(temperature, chosen, coverage=params.conformal.coverage)
+        negative, positive = conformal.least(self.outcomes(val, point), coverage=point.coverage)
+        return replace(point, least=(negative, positive))
+
+    def outcomes(self, scored: Scored, point: OperatingPoint) -> conformal.Outcomes:
+        """Yes and no, for `conformal`."""
+        assert isinstance(self.objective, Binary)
+        shares = self.objective.shares(scored.logits, point.temperature)
+        return conformal.Outcomes(OUTCOMES, shares, scored.labels, scored.groups)
 
     def measure(
         self, scored: Scored, point: OperatingPoint, params: EvaluateParams
@@ -53,6 +71,7 @@ class Measured(Measures[OperatingPoint]):
                 resamples=params.resamples,
                 seed=params.seed,
             ),
+            "sets": conformal.measured(self.outcomes(scored, point), point.least, params),
         }
 
     def sections(

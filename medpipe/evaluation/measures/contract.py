@@ -134,7 +134,7 @@ class Measures(ABC, Generic[P]):
     # -- numbers ---------------------------------------------------------------------------------
     @abstractmethod
     def operating_point(self, val: Scored, params: EvaluateParams) -> P:
-        """Calibration, and thresholds or ranges, from the validation split alone.
+        """Calibration, thresholds, and what is possible, from the validation split alone.
 
         Raises
         ------
@@ -150,7 +150,8 @@ class Measures(ABC, Generic[P]):
     def measure(self, scored: Scored, point: P, params: EvaluateParams) -> dict[str, Any]:
         """One split: examples, groups, positives (None where there is no such thing), metrics.
 
-        Several classes or labels stand under `parts`: name → {examples, metrics}.
+        Several classes or labels stand under `parts`: name → {examples, metrics}. What is called
+        possible is measured under `sets`: see `conformal.measured`.
         """
 
     @abstractmethod

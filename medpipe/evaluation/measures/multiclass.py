@@ -12,6 +12,7 @@ top label); Brier 1950, Mon Weather Rev 78:1–3 (for several classes: 0…2).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from medpipe.errors import DataError
-from medpipe.evaluation import calibration, discrimination, intervals
+from medpipe.evaluation import calibration, conformal, discrimination, intervals
 from medpipe.evaluation.delong import Area, area
 from medpipe.evaluation.examples import first
 from medpipe.evaluation.intervals import Estimate
@@ -79,7 +80,14 @@ class Measured(Measures[Temperature]):
             bounds=tuple(np.log(calibration.TEMPERATURES)),
             method="bounded",
         )
-        return Temperature(float(np.exp(found.x)))
+        point = Temperature(float(np.exp(found.x)), coverage=params.conformal.coverage)
+        least = conformal.least(self.outcomes(val, point), coverage=point.coverage)
+        return replace(point, least=least)
+
+    def outcomes(self, scored: Scored, point: Temperature) -> conformal.Outcomes:
+        """The classes, for `conformal`."""
+        truth = self.truth(scored).astype(np.int64)
+        return conformal.Outcomes(self.classes, self.shares(scored, point), truth, scored.groups)
 
     def _safe(self, scored: Scored, temperature: float) -> Floats:
         shares = self.shares(scored, Temperature(temperature))
@@ -111,6 +119,7 @@ class Measured(Measures[Temperature]):
                 name: _part(truth == k, called == k, shares[:, k], groups, params)
                 for k, name in enumerate(self.classes)
             },
+            "sets": conformal.measured(self.outcomes(scored, point), point.least or (0.0,), params),
         }
 
     def sections(self, test: Scored, point: Temperature, params: EvaluateParams) -> dict[str, Any]:

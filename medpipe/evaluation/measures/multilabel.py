@@ -6,13 +6,14 @@ of its own, both from val; the mean counts every label alike, however rare.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medpipe.errors import DataError
-from medpipe.evaluation import calibration, intervals, metrics, threshold
+from medpipe.evaluation import calibration, conformal, intervals, metrics, threshold
 from medpipe.evaluation.delong import Area, area
 from medpipe.evaluation.examples import first
 from medpipe.evaluation.intervals import Estimate
@@ -22,6 +23,7 @@ from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report
 from medpipe.evaluation.measures.resampling import Weighted
 from medpipe.evaluation.sample import Floats, Sample
 from medpipe.evaluation.scored import Scored
+from medpipe.objectives.binary import OUTCOMES
 from medpipe.objectives.multilabel import Multilabel, Points
 from medpipe.sections import EvaluateParams
 
@@ -65,7 +67,22 @@ class Measured(Measures[Points]):
             except DataError as error:
                 raise DataError(f"label {name}: {error}") from None
         temperatures, thresholds = zip(*found, strict=True)
-        return Points(temperatures, thresholds)
+        point = Points(temperatures, thresholds, coverage=params.conformal.coverage)
+        least = [
+            conformal.least(each, coverage=point.coverage) for each in self.outcomes(val, point)
+        ]
+        return replace(point, least=tuple((negative, positive) for negative, positive in least))
+
+    def outcomes(self, scored: Scored, point: Points) -> list[conformal.Outcomes]:
+        """Yes and no of each label where it is known, for `conformal`."""
+        assert isinstance(self.objective, Multilabel)
+        shares, groups = self.objective.shares(scored.logits, point), scored.groups
+        known = ~np.isnan(self.truth(scored))
+        truth = np.nan_to_num(self.truth(scored)).astype(np.int64)
+        return [
+            conformal.Outcomes(OUTCOMES, shares[rows, k], truth[rows, k], groups[rows])
+            for k, rows in enumerate(known.T)
+        ]
 
     def measure(self, scored: Scored, point: Points, params: EvaluateParams) -> dict[str, Any]:
         """See `Measures.measure`."""
@@ -89,7 +106,18 @@ class Measured(Measures[Points]):
                 name: self._part(truth[:, k], risks[:, k], groups, point.thresholds[k], params)
                 for k, name in enumerate(self.labels)
             },
+            "sets": self._sets(scored, point, params),
         }
+
+    def _sets(self, scored: Scored, point: Points, params: EvaluateParams) -> dict[str, Any]:
+        """Of all that is known of all labels, and under `parts` of each label."""
+        each = self.outcomes(scored, point)
+        least = point.least or ((0.0, 0.0),) * len(each)
+        whole = conformal.joined(each)
+        lowest = np.repeat(least, [len(one.truth) for one in each], axis=0)
+        pairs = zip(self.labels, each, least, strict=True)
+        parts = {name: conformal.measured(one, low, params) for name, one, low in pairs}
+        return {**conformal.measured(whole, lowest, params), "parts": parts}
 
     def _part(
         self,

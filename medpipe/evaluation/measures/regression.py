@@ -1,19 +1,19 @@
 """A quantity: the answer, and a range around it that holds the truth as often as it says.
 
 The answer is a straight line of the output, fitted on val, so that it is right on average at every
-height; half the width of the range is the error that val exceeds in one of ten (split conformal
-prediction, which assumes nothing of the errors but that the next patients are like those of val).
-Answers are those of `objectives.regression`, within the limits that the label's column declares.
+height; half the width of the range is the error that val exceeds in one of ten patients (see
+`medpipe.evaluation.conformal`). Answers are those of `objectives.regression`, within the limits
+that the label's column declares.
 
 References
 ----------
-Cox 1958, Biometrika 45:562–565 (calibration by a line); Lei et al. 2018, JASA 113:1094–1111 (split
-conformal prediction).
+Cox 1958, Biometrika 45:562–565 (calibration by a line).
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from medpipe.errors import DataError
+from medpipe.evaluation import conformal
 from medpipe.evaluation.examples import first
 from medpipe.evaluation.intervals import Estimate, percentile
 from medpipe.evaluation.measures import regression_words as words
@@ -62,15 +63,10 @@ class Measured(Measures[Line]):
         spread = raw - raw.mean()
         slope = max(0.0, float(spread @ truth / (spread @ spread))) if spread.any() else 0.0
         start = float(truth.mean() - slope * raw.mean())
-        line = Line(
-            start + slope * self.objective.mean, slope * self.objective.std, 0.0, params.interval
-        )
-        return Line(
-            line.offset,
-            line.scale,
-            _half_width(np.abs(truth - self.answers(val, line)), params.interval),
-            params.interval,
-        )
+        offset, scale = start + slope * self.objective.mean, slope * self.objective.std
+        line = Line(offset, scale, 0.0, params.conformal.coverage)
+        errors = np.abs(truth - self.answers(val, line))
+        return replace(line, half_width=_half_width(errors, val.groups, line.coverage))
 
     def answers(self, scored: Scored, point: Line) -> Floats:
         """What the service would answer for each of `scored`, (N,)."""
@@ -86,17 +82,14 @@ class Measured(Measures[Line]):
             params,
             undefined="every example has the same value",
         )
-        found["coverage"] = resampling.proportion(
-            np.abs(truth - answers) <= point.half_width,
-            np.ones(len(truth), dtype=bool),
-            scored.groups,
-            params,
-        )
+        is_held = np.abs(truth - answers) <= point.half_width
+        found["coverage"] = conformal.share(is_held, scored.groups, params)
         return {
             "examples": len(scored),
             "groups": scored.frame["group"].nunique(),
             "positives": None,
             "metrics": {name: found[name].as_json() for name in self.better},
+            "sets": {"coverage": found["coverage"].as_json(), "outcomes": {}, "sizes": {}},
         }
 
     def sections(self, test: Scored, point: Line, params: EvaluateParams) -> dict[str, Any]:
@@ -295,16 +288,13 @@ def _ranks(values: Floats) -> Weighted:
     return ranks
 
 
-def _half_width(errors: Floats, coverage: float) -> float:
-    """The error that `coverage` of the next examples will not exceed, from those of val."""
-    # Rounded first: 0.9 · 10 may come out a little above 9.
-    rank, needed = (
-        math.ceil(round(each, 9))
-        for each in ((len(errors) + 1) * coverage, coverage / (1 - coverage))
-    )
-    if rank > len(errors):
+def _half_width(errors: Floats, groups: NDArray[np.int64], coverage: float) -> float:
+    """The error that `coverage` of the next patients will not exceed, from those of val."""
+    found = conformal.quantile(errors, groups, coverage=coverage)
+    if math.isinf(found):
+        needed = math.ceil(round(coverage / (1 - coverage), 9))
         raise DataError(
-            f"val has {len(errors)} examples; a range that holds {coverage:.0%} of the truth needs "
-            f"{needed}: raise split.val or lower evaluate.interval"
+            f"val has {len(np.unique(groups))} patients; a range that holds {coverage:.0%} of the "
+            f"truth needs {needed}: raise split.val or lower evaluate.conformal.coverage"
         )
-    return float(np.sort(errors)[rank - 1])
+    return found

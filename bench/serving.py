@@ -211,7 +211,8 @@ def make_release(folder: Path) -> str:
 
     A trained one would be exactly as fast. The key is made for this and thrown away.
     """
-    from medpipe.artefact import graph  # delayed: torch, and the peer imports this module too
+    # Delayed: torch, and the peer imports this module too.
+    from medpipe.artefact import distance, graph
 
     workload = workloads.get(WORKLOAD)
     params = config.load(ROOT, workload)
@@ -221,6 +222,7 @@ def make_release(folder: Path) -> str:
     inputs = {name: array[None] for name, array in workload.encode(rows[0], state).items()}
     folder.mkdir(parents=True)
     graph.export(workload.model(params.model, state).eval(), inputs, folder / "model.onnx")
+    distance.add(folder / "model.onnx", {n: array.repeat(2, axis=0) for n, array in inputs.items()})
     settings = {
         "workload": WORKLOAD,
         "variant": "fp32",
@@ -228,6 +230,7 @@ def make_release(folder: Path) -> str:
         "run_id": "untrained",
         "temperature": 1.0,
         "threshold": 0.5,
+        "familiar": {"distance": 1e6, "share": 0.99},
         "limits": limits,
         "serve": params.serve.model_dump(mode="json"),
     }

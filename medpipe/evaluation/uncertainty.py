@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from medpipe.evaluation.words import hundredths, noun, shown
+from medpipe.evaluation.words import hundredths, shown
 
 Report = Mapping[str, Any]
 Row = tuple[str, str, str]
@@ -41,13 +41,13 @@ def promise(report: Report) -> str:
 
 def sizes(report: Report) -> str:
     """How many patients get one outcome, several, or none; empty where answers are ranges."""
-    test = report["splits"]["test"]
-    found = {name: each["value"] for name, each in test["sets"]["sizes"].items()}
+    sizes = report["splits"]["test"]["sets"]["sizes"]
+    found = {name: each["value"] for name, each in sizes.items()}
     if not found or None in found.values():
         return ""
     one, several, none = (hundredths(found[name]) for name in ("one", "several", "none"))
     return (
-        f"Of 100 {noun(test)}, {one} get a single outcome, {several} get several, and {none} fit "
+        f"Of 100 patients, {one} get a single outcome, {several} get several, and {none} fit "
         "none as well as nearly all who have it do."
     )
 

@@ -42,6 +42,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "gate": {
         "floors": {"auroc": 0.01},
         "margins": {"auroc": 1.0},
+        "coverage_margin": 1.0,
         "subgroup_gap": 1.0,
         "ece_max": 1.0,
         "latency_p95_ms": 60_000.0,

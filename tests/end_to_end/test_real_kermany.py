@@ -80,6 +80,7 @@ def test_by_patient_the_model_is_good_promoted_and_answers(ingested, tmp_path):
     assert found["report"]["receipt"]["clean"]
     assert test["metrics"]["auroc"]["value"] >= 0.98, test["metrics"]["auroc"]
     assert found["verdict"]["allowed"], found["verdict"]["reasons"]
+    knows_its_limits(found["report"])
     film = next((FILMS / "test" / "PNEUMONIA").glob("*.jpeg"))
     root = tmp_path / "by patient"
     app = api.create(
@@ -91,6 +92,17 @@ def test_by_patient_the_model_is_good_promoted_and_answers(ingested, tmp_path):
         answer = client.post(f"/v1/{WORKLOAD}", files={"file": film.read_bytes()}).json()
     assert answer["certificate_sha256"] == found["verdict"]["certificate"]
     assert 0 <= answer["risk"] <= 1
+
+
+def knows_its_limits(report: dict[str, Any]) -> None:
+    """Sets hold the truth as promised, few films are turned away, and no foreign one passes."""
+    sets = report["splits"]["test"]["sets"]
+    for held in (sets["coverage"], *sets["outcomes"].values()):
+        assert held["high"] >= report["operating_point"]["coverage"], sets
+    assert report["familiar"]["flagged"]["test"]["value"] <= 0.03
+    foreign = {each["change"]: each["auroc"]["value"] for each in report["familiar"]["foreign"]}
+    assert len(foreign) == 6
+    assert min(foreign.values()) >= 0.95, foreign
 
 
 def test_the_published_split_is_measured_and_refused_for_its_shared_patients(ingested, tmp_path):

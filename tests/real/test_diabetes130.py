@@ -77,5 +77,19 @@ def test_the_receipt_is_clean_and_counts_who_is_outside_the_question(report):
     assert sorted(outside) == [771, 1652]
 
 
+def test_what_is_possible_holds_the_truth_of_the_rare_outcome_too(report):
+    sets = report["splits"]["test"]["sets"]
+    for held in (sets["coverage"], *sets["outcomes"].values()):
+        assert held["low"] - 0.01 <= 0.9 <= held["high"] + 0.01, sets
+    assert sets["sizes"]["several"]["value"] > 0.5  # and so it must say that it cannot tell most
+
+
+def test_few_patients_are_turned_away_and_most_of_them_are_young(report):
+    familiar = report["familiar"]
+    assert familiar["flagged"]["test"]["value"] <= 0.02
+    share = {g["value"]: g["flagged"]["value"] for g in familiar["subgroups"]}
+    assert share["[0-10)"] > 0.3 > 0.01 > share["[70-80)"]
+
+
 def test_it_takes_minutes(report):
     assert report["minutes"] <= _MINUTES_MAX

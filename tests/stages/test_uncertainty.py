@@ -40,7 +40,9 @@ def test_what_is_possible_and_what_is_familiar_is_in_report_settings_and_card(do
     assert settings["coverage"] == report["operating_point"]["coverage"] == 0.9
     assert card["splits"]["test"]["sets"] == report["splits"]["test"]["sets"]
     page = (layout.evaluation / "report.html").read_text(encoding="utf-8")
-    assert "When it cannot tell, and what it is not for" in page
+    assert all(
+        f"<h2>{h}</h2>" in page for h in ("When it cannot tell", "Which inputs it is not for")
+    )
     (row,) = familiar["foreign"]
     assert row["auroc"]["value"] > 0.9, row  # numbers a hundred times too large
     assert f'<th scope="row">{row["change"]}</th>' in page

@@ -58,6 +58,8 @@ class Column:
     nullable: bool = True
     subgroup: bool = False
     """Whether the report is broken down by this column."""
+    compared: bool = False
+    """Whether groups are only compared by it: it is never an input of a model."""
     span_h: float | None = None
     """Of a series: measurements lie in the hours 0 to this."""
     computed: bool = False

@@ -78,11 +78,17 @@ def build_table(
     categories : for each of the C columns the name of its vocabulary and how many codes that has,
         the code 0 among them; columns of one vocabulary share what is learned of its words
     """
-    builder = importlib.import_module(f"{__name__}.{params.architecture}")  # delayed: torch
-    network: nn.Module = builder.build(
-        params, numbers=numbers, categories=categories, outputs=outputs
-    )
-    return network
+    from medpipe.nn.averaged import averaged  # delayed: torch
+
+    builder = importlib.import_module(f"{__name__}.{params.architecture}")
+
+    def member() -> nn.Module:
+        made: nn.Module = builder.build(
+            params, numbers=numbers, categories=categories, outputs=outputs
+        )
+        return made
+
+    return averaged(member, members=params.members)
 
 
 def build_series(params: SeriesModel, *, variables: int, descriptors: int, hours: int) -> nn.Module:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from medpipe.workload import Section
 
 Architecture = Literal["small_cnn", "resnet18", "resnet34", "resnet50", "densenet121", "vit"]
+Members = Annotated[
+    int,
+    Field(ge=1, le=32, description="networks whose logits are averaged; each learns on its own"),
+]
 
 
 class ImageModel(Section):
@@ -73,6 +77,7 @@ class TableModel(Section):
     embedding: int = Field(8, ge=1, le=256, description="mlp: length of a category's vector")
     dim: int = Field(48, ge=4, le=1024, description="ft_transformer: length of a token")
     heads: int = Field(4, ge=1, le=32, description="ft_transformer: attention heads; divide dim")
+    members: Members = 1
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -96,9 +101,7 @@ class SeriesModel(Section):
         le=1024,
         description="width of the layer on last, mean, lowest, … of each series; 0: without",
     )
-    members: int = Field(
-        1, ge=1, le=32, description="networks whose logits are averaged; each learns on its own"
-    )
+    members: Members = 1
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from medpipe.nn.averaged import averaged
 from medpipe.nn.measured import SUMMARIES, summarised
 from medpipe.nn.params import SeriesModel
 from medpipe.nn.recurrent import DecayingGRU, Recurrent
@@ -23,11 +24,11 @@ _BEFORE = 2
 
 def build(params: SeriesModel, *, variables: int, descriptors: int, hours: int) -> nn.Module:
     """See `medpipe.nn.build_series`."""
-    members = [
-        SeriesNetwork(params, variables=variables, descriptors=descriptors, hours=hours)
-        for _ in range(params.members)
-    ]
-    return members[0] if len(members) == 1 else Averaged(members)
+
+    def member() -> nn.Module:
+        return SeriesNetwork(params, variables=variables, descriptors=descriptors, hours=hours)
+
+    return averaged(member, members=params.members)
 
 
 class SeriesNetwork(nn.Module):
@@ -73,39 +74,6 @@ class SeriesNetwork(nn.Module):
         if self.summary is not None:
             logits = logits + self.summary[_BEFORE:](features[:, width:])
         return logits
-
-
-class Averaged(nn.Module):
-    """The mean logit of several networks.
-
-    While they are trained, each learns from its own share of a batch; the shares are drawn anew in
-    each epoch. If all learned from their mean, they would learn to mend one another's faults, and
-    the mean would be no better than one of them.
-    """
-
-    def __init__(self, members: list[SeriesNetwork]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-
-    def forward(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
-        """Logits (B, 1); see `medpipe.nn.build_series`."""
-        count = len(self.members)
-        if not self.training or len(values) < count:
-            logits = [member(descriptors, measured, values) for member in self.members]
-            return torch.stack(logits).mean(0)
-        shares = zip(*(x.tensor_split(count) for x in (descriptors, measured, values)), strict=True)
-        return torch.cat([m(*share) for m, share in zip(self.members, shares, strict=True)])
-
-    def features(self, descriptors: Tensor, measured: Tensor, values: Tensor) -> Tensor:
-        """Those of all members, side by side."""
-        x = (descriptors, measured, values)
-        return torch.cat([m.features(*x) for m in self.members], 1)  # type: ignore[operator]
-
-    def classify(self, features: Tensor) -> Tensor:
-        """The mean logit (B, 1) of `features`."""
-        parts = zip(self.members, features.chunk(len(self.members), dim=1), strict=True)
-        logits = [member.classify(part) for member, part in parts]  # type: ignore[operator]
-        return torch.stack(logits).mean(0)
 
 
 def _encoder(params: SeriesModel, *, variables: int, hours: int) -> nn.Module:

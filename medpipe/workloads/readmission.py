@@ -13,6 +13,8 @@ Reference data : Strack et al., "Impact of HbA1c Measurement on Hospital Readmis
     doi:10.1155/2014/781670; UCI Machine Learning Repository, doi:10.24432/C5230J, CC BY 4.0.
     Of its columns weight (97 % missing) and medical specialty (49 %) are not used, nor are two
     drugs that nobody was given (examide, citoglipton).
+Compared, not used : race and payer. They say how people were treated rather than how ill they are;
+    a model that sees them can pass old unfairness on. The report compares groups by them.
 Not for : patients without diabetes unless such were trained on, planned readmissions, children,
     deciding whom to discharge or whom to refuse care, payment or penalties of hospitals.
 """
@@ -22,6 +24,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,16 +35,8 @@ from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.explanation import reasons
 from medpipe.io import icd9
 from medpipe.nn.params import HideParams, TableModel
-from medpipe.records import foreign, record
-from medpipe.records.encounter import (
-    ADMISSION_SOURCES,
-    ADMISSION_TYPES,
-    ANTIDIABETICS,
-    DISPOSITIONS,
-    PAYERS,
-    RACES,
-    words,
-)
+from medpipe.records import encounter, foreign, record
+from medpipe.records.encounter import ANTIDIABETICS
 from medpipe.records.encounter_fhir import DISCHARGE
 from medpipe.workload import (
     COMMON,
@@ -73,6 +68,11 @@ def _class(name: str, meaning: str, values: tuple[str, ...], *, subgroup: bool =
     return Column(name, "category", meaning, values=values, subgroup=subgroup)
 
 
+def _aside(name: str, meaning: str, values: tuple[str, ...]) -> Column:
+    column = _class(name, f"{meaning}; only compared, not an input", values, subgroup=True)
+    return replace(column, compared=True)
+
+
 PATIENT = (
     # Written as published: a spreadsheet would take 10-19 for a day in October.
     _class(
@@ -82,13 +82,13 @@ PATIENT = (
         subgroup=True,
     ),
     _class("sex", "sex as registered", ("F", "M"), subgroup=True),
-    _class("race", "race as registered, to see who is served worse", RACES, subgroup=True),
+    _aside("race", "race as registered", encounter.RACES),
 )
 STAY = (
-    _class("payer", "who pays, by the code of the reference data", PAYERS),
-    _class("admission_type", "why admitted", words(ADMISSION_TYPES)),
-    _class("admission_source", "where from", words(ADMISSION_SOURCES)),
-    _class("discharge_disposition", "where to", words(DISPOSITIONS)),
+    _aside("payer", "who pays", encounter.PAYERS),
+    _class("admission_type", "why admitted", encounter.words(encounter.ADMISSION_TYPES)),
+    _class("admission_source", "where from", encounter.words(encounter.ADMISSION_SOURCES)),
+    _class("discharge_disposition", "where to", encounter.words(encounter.DISPOSITIONS)),
     Column("stay_days", "int", "from admission to discharge", "d", low=0, high=365, flagged=True),
     _count("laboratory_procedures", "laboratory tests in the stay", 500),
     _count("procedures", "other procedures in the stay", 100),
@@ -114,9 +114,10 @@ _EXCLUDED = {
     **dict.fromkeys(("hospice at home", "hospice facility"), "discharged to hospice care"),
 }
 _FIELDS = (*PATIENT, *STAY)
-_NUMBERS = tuple(column for column in _FIELDS if column.dtype in ("int", "bool"))
+_INPUTS = tuple(column for column in _FIELDS if not column.compared)
+_NUMBERS = tuple(column for column in _INPUTS if column.dtype in ("int", "bool"))
 _CODED = (
-    *((c.name, c.name, c.name) for c in _FIELDS if c.dtype == "category"),
+    *((c.name, c.name, c.name) for c in _INPUTS if c.dtype == "category"),
     *((f"{name}_{kind}", name, kind) for kind in ("group", "category") for name in _DIAGNOSES),
 )
 """What has a category code, the field that it is of, and its vocabulary."""
@@ -194,7 +195,7 @@ class Readmission(Workload):
         if isinstance(payload, bytes):
             raise TypeError("readmission reads records: the payload must be a row")
         row: dict[str, Any] = {column.name: payload.get(column.name) for column in _FIELDS}
-        if all(value is None for value in row.values()):
+        if all(row[column.name] is None for column in _INPUTS):
             raise UnreadableError("nothing is stated of the encounter", fault="content")
         for name in _DIAGNOSES:
             try:
@@ -270,7 +271,7 @@ class Readmission(Workload):
             outputs=1,
         )
         shown, unknown = _parts()
-        return Occlusion(network, shown=shown, unknown=unknown, shape=(len(_FIELDS),))
+        return Occlusion(network, shown=shown, unknown=unknown, shape=(len(_INPUTS),))
 
     def features(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
         codes = inputs["codes"].astype(np.float32)
@@ -297,7 +298,7 @@ class Readmission(Workload):
     # -- answering -------------------------------------------------------------------------------
     def cautions(self, row: Row, state: State) -> tuple[str, ...]:
         said = []
-        if absent := record.missing(row, _FIELDS):
+        if absent := record.missing(row, _INPUTS):
             said.append(f"not stated: {', '.join(absent)}")
         for name, word in _classes(row):
             if word not in state["codes"][_VOCABULARY[name]]:
@@ -319,7 +320,7 @@ class Readmission(Workload):
     def reasons(self, row: Row, explanation: np.ndarray) -> tuple[Reason, ...]:
         return reasons.strongest(
             Reason(column.name.replace("_", " "), _said(row, column), float(effect))
-            for column, effect in zip(_FIELDS, np.asarray(explanation).ravel(), strict=True)
+            for column, effect in zip(_INPUTS, np.asarray(explanation).ravel(), strict=True)
         )
 
 
@@ -355,7 +356,7 @@ def _moments(name: str, values: Counter[float]) -> dict[str, float]:
 
 def _codes(name: str, words: Counter[str], rare: int) -> dict[str, int]:
     """Word → code from 1 on, in the order of the column or the alphabet; rare ones have none."""
-    declared = {"group": icd9.GROUPS} | {column.name: column.values for column in _FIELDS}
+    declared = {"group": icd9.GROUPS} | {column.name: column.values for column in _INPUTS}
     kept = [word for word in declared.get(name, sorted(words)) if words[word] >= rare]
     return {word: code for code, word in enumerate(kept, start=1)}
 
@@ -364,7 +365,7 @@ def _parts() -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """For `Occlusion` and `Hide`: where each field stands in each input, and what hides it."""
     import torch  # delayed: the service has none
 
-    fields = [column.name for column in _FIELDS]
+    fields = [column.name for column in _INPUTS]
     numbers = [[column.name != field for column in _NUMBERS] for field in fields]
     codes = [[owner != field for owner in _FIELD.values()] for field in fields]
     shown = (torch.tensor(numbers), torch.tensor(numbers), torch.tensor(codes))

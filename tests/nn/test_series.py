@@ -149,14 +149,6 @@ def test_a_summary_is_that_worked_by_hand() -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_members_learn_each_from_its_own_rows() -> None:
-    network, x = make("gru", members=2).train(), stays(8)
-    network(*x)[:4].sum().backward()
-    taught = [any(w.grad is not None and w.grad.any() for w in m.parameters())
-              for m in network.members]  # fmt: skip
-    assert taught == [True, False]
-
-
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -55,9 +55,9 @@ def test_it_overfits_sixteen_rows(architecture: str) -> None:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("layers", [1, 3])
-def test_gradient_reaches_every_weight(architecture: str, layers: int) -> None:
-    network = make(architecture, layers=layers)
+@pytest.mark.parametrize(("layers", "members"), [(1, 1), (3, 2)])
+def test_gradient_reaches_every_weight(architecture: str, layers: int, members: int) -> None:
+    network = make(architecture, layers=layers, members=members)
     network(*rows(64)).square().sum().backward()
     cold = [n for n, w in network.named_parameters() if w.grad is None or not w.grad.abs().sum()]
     assert cold == []
@@ -65,7 +65,7 @@ def test_gradient_reaches_every_weight(architecture: str, layers: int) -> None:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_one_row_scores_as_among_many(architecture: str) -> None:
-    network, inputs = make(architecture, dropout=0.3).eval(), rows(6)
+    network, inputs = make(architecture, dropout=0.3, members=2).eval(), rows(6)
     together = network(*inputs)
     alone = torch.cat([network(*(x[i : i + 1] for x in inputs)) for i in range(6)])
     assert together.shape == (6, 1)
@@ -82,7 +82,8 @@ def test_what_a_number_that_is_not_known_was_does_not_matter(architecture: str) 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_artefact_is_the_network(architecture: str, tmp_path) -> None:
-    network = Occlusion(make(architecture, dropout=0.3), **hidden(), shape=(5,)).eval()
+    made = make(architecture, dropout=0.3, members=2)
+    network = Occlusion(made, **hidden(), shape=(5,)).eval()
     names = ("numbers", "known", "codes")
     given = {n: x.numpy() for n, x in zip(names, rows(7), strict=True)}
     graph.export(network, given, tmp_path / "m.onnx")
@@ -94,6 +95,18 @@ def test_the_artefact_is_the_network(architecture: str, tmp_path) -> None:
     np.testing.assert_allclose(logit, expected[:, 0], atol=1e-5)
     np.testing.assert_allclose(effects, wanted, atol=1e-5)
     np.testing.assert_allclose(far, cloud.distances(features.double().numpy()), rtol=1e-3)
+
+
+def test_beside_the_layers_stands_a_sum_over_fields() -> None:
+    network = make("mlp").eval()
+    with torch.no_grad():
+        for weight in network.head.parameters():
+            weight.zero_()  # the layers are silent
+        network.slopes.weight.copy_(torch.tensor([[1.0, 10, 100, 0.1, 0.2, 0.3]]))
+        network.effects.table.weight[:, 0] = torch.arange(8) * 1000.0  # 0 1 2, then 0 1 2 3 4
+    numbers, known = torch.tensor([[2.0, 3.0, 9.0]]), torch.tensor([[1.0, 1.0, 0.0]])
+    logits = network(numbers, known, torch.tensor([[2, 4]]))
+    assert logits.item() == pytest.approx(2 + 30 + 0.1 + 0.2 + 2000 + 7000)
 
 
 def test_a_category_s_vector_is_that_of_its_own_column() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.records import record
-from medpipe.workloads.readmission import _CODED, _FIELDS, _NUMBERS, WORKLOAD, Encode
+from medpipe.workloads.readmission import _CODED, _INPUTS, _NUMBERS, WORKLOAD, Encode
 
 NUMBERS = [column.name for column in _NUMBERS]
 CODES = [name for name, _, _ in _CODED]
@@ -85,12 +85,27 @@ def test_a_number_that_is_missing_or_impossible_is_not_known(missing):
 
 
 def test_a_rare_category_counts_as_not_known_and_a_caution_says_so():
-    state = fitted(read(), read(), read(race="Asian"), rare=2)
-    row = read(race="Asian")
-    assert WORKLOAD.encode(row, state)["codes"][CODES.index("race")] == 0
-    assert "race: Asian was too rare in training, and counts as not known" in " ".join(
+    state = fitted(read(), read(), read(a1c="Norm"), rare=2)
+    row = read(a1c="Norm")
+    assert WORKLOAD.encode(row, state)["codes"][CODES.index("a1c")] == 0
+    assert "a1c: Norm was too rare in training, and counts as not known" in " ".join(
         WORKLOAD.cautions(row, state)
     )
+
+
+def test_race_and_payer_change_no_answer_and_nobody_is_asked_for_them():
+    state = fitted(read(), read(race="Asian", payer="MD", stay_days=10))
+    told, silent = read(race="Asian", payer="MD"), read(race=None, payer=None)
+    for name, array in WORKLOAD.encode(told, state).items():
+        np.testing.assert_array_equal(array, WORKLOAD.encode(silent, state)[name])
+    assert WORKLOAD.cautions(told, state) == WORKLOAD.cautions(silent, state)
+    compared = {column.name for column in WORKLOAD.columns if column.subgroup}
+    assert {"race", "payer"} <= compared
+
+
+def test_a_record_of_race_and_payer_alone_says_nothing():
+    with pytest.raises(UnreadableError, match="nothing is stated"):
+        WORKLOAD.read({"race": "Asian", "payer": "MD"}, limits={})
 
 
 def test_cautions_name_what_is_missing_and_what_training_never_had():
@@ -138,8 +153,8 @@ def test_a_perturbation_leaves_out_just_what_it_names():
 
 
 def test_reasons_are_the_strongest_fields_in_words():
-    effects = np.zeros(len(_FIELDS))
-    fields = [column.name for column in _FIELDS]
+    effects = np.zeros(len(_INPUTS))
+    fields = [column.name for column in _INPUTS]
     effects[fields.index("stay_days")] = 0.2
     effects[fields.index("diagnosis_1")] = -0.7
     effects[fields.index("drug_change")] = 0.1

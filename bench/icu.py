@@ -35,10 +35,10 @@ from medpipe.workloads import get
 
 WORKLOAD = get("icu_mortality")
 RECIPE: dict[str, Any] = {
-    "model": {"architecture": "gru", "hidden": 32, "summary": 64, "dropout": 0.4, "members": 8},
+    "model": {"architecture": "gru", "hidden": 32, "summary": 64, "dropout": 0.5, "members": 8},
     "augment": {"hide": 0.5},
     "train": {
-        "epochs": 80, "batch_size": 512, "learning_rate": 0.002, "l2": 0.01,
+        "epochs": 160, "batch_size": 512, "learning_rate": 0.002, "l2": 0.05, "keep": "last",
         "device": "cpu", "precision": "fp32", "threads": 1,
     },
 }  # fmt: skip

@@ -327,7 +327,7 @@ def _check_axis(params: Params, name: str, axis: Axis, where: str) -> None:
         for key, field in type(getattr(params, section)).model_fields.items()
     }
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise ParamsError(
             f"params.yaml: {where} is not a parameter that can be tuned; {hint}"
@@ -362,7 +362,7 @@ def _explained(model: type[BaseModel], detail: Any, where: str) -> str:
     if detail["type"] != "extra_forbidden":
         return f"{name} is {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
     known = _keys_at(model, path[:-1])
-    near = difflib.get_close_matches(path[-1], known, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(path[-1], known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"{name} is not a parameter; {hint}known here: {', '.join(known)}"
 

@@ -107,6 +107,11 @@ class TrainParams(Section):
     early_stopping: int = Field(
         0, ge=0, description="epochs without gain on val before stopping; 0: never"
     )
+    keep: Literal["best", "last"] = Field(
+        "best",
+        description="weights of the best epoch on val, or of the last: where the rate has fallen "
+        "to nothing that is the calmer choice, and not the luck of a small val",
+    )
     seed: int = Field(7, ge=0)
     device: Literal["auto", "cpu", "gpu"] = "auto"
     devices: int = Field(1, ge=1)

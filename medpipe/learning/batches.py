@@ -51,8 +51,18 @@ class Rows:
         return len(self.targets)
 
     def at(self, rows: Indices) -> Batch:
-        """The rows numbered `rows` (B,), read whole from each array."""
-        inputs = tuple(torch.from_numpy(np.asarray(array)[rows]) for array in self.inputs.values())
+        """The rows numbered `rows` (B,), in that order, read whole from each array.
+
+        They are read in the order of the file, which is kind to disks, and put back: a network of
+        several members gives each a part of the batch, and were it sorted, always the same part of
+        the patients.
+        """
+        order = np.argsort(rows)
+        place = np.argsort(order)
+        inputs = tuple(
+            torch.from_numpy(np.asarray(array)[rows[order]][place])
+            for array in self.inputs.values()
+        )
         return inputs, torch.from_numpy(self.targets[rows])
 
 
@@ -67,14 +77,11 @@ def plan(count: int, *, batch_size: int, seed: int, epoch: int) -> list[Indices]
 
 
 def fetched(rows: Rows, batches: Sequence[Indices]) -> Iterator[Batch]:
-    """`batches` of `rows`, the next one being read while the caller works on the last.
-
-    Rows are read in the order of the file, which is kind to disks; the set is what matters.
-    """
+    """`batches` of `rows`, the next one being read while the caller works on the last."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as reader:
         ahead = None
         for batch in batches:
-            upcoming = reader.submit(rows.at, np.sort(batch))
+            upcoming = reader.submit(rows.at, batch)
             if ahead is not None:
                 yield ahead.result()
             ahead = upcoming

@@ -59,7 +59,8 @@ class Fitted:
 
     Parameters
     ----------
-    weights : of the best epoch, by parameter name, on the CPU
+    weights : of the epoch that is kept, by parameter name, on the CPU
+    best : that epoch
     resumed_after : epochs that an earlier, killed process had finished; None where there was none
     is_main : whether this process is the one that writes, of several
     """
@@ -89,9 +90,10 @@ def fit(
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
     save_every_s: float = _SAVE_EVERY_S,
 ) -> Fitted:
-    """Fit `network` in place; it ends with the weights of its best epoch, on the CPU.
+    """Fit `network` in place; it ends with the weights of the epoch that is kept, on the CPU.
 
-    The best epoch has the highest `objective.selection` on val, of equal ones the lowest val loss.
+    With `params.keep` "best" that is the one of highest `objective.selection` on val, of equal ones
+    of the lowest val loss; with "last" it is the last, whatever val says.
     `on_epoch` is called in the main process after each epoch that this process finished.
 
     Raises
@@ -120,7 +122,7 @@ def fit(
     network.load_state_dict(training.best_weights)
     return Fitted(
         weights=training.best_weights,
-        best=training.history[training.best],
+        best=training.history[training.kept],
         history=tuple(training.history),
         hardware=chosen,
         resumed_after=resumed,
@@ -165,6 +167,11 @@ class _Training:
         """Index of the best epoch so far."""
         keys = [(-math.inf if math.isnan(e.score) else e.score, -e.val_loss) for e in self.history]
         return keys.index(max(keys))
+
+    @property
+    def kept(self) -> int:
+        """Index of the epoch whose weights the training would end with now."""
+        return self.best if self.params.keep == "best" else len(self.history) - 1
 
     @property
     def finished(self) -> bool:
@@ -259,7 +266,7 @@ class _Training:
             examples_per_s=examples_per_s,
         )
         self.history.append(epoch)
-        if self.best == self.epoch:
+        if self.kept == self.epoch:
             self.best_weights = _copied(self.network)
         self.epoch, self.batch, self.loss_sum = self.epoch + 1, 0, self._zero()
         if self.fabric.is_global_zero:

@@ -28,6 +28,10 @@ _STEP = 0.1
 _PATIENCE = 3
 _SLOWER = 0.5
 """Plateau: epochs without a lower val loss before the rate is halved."""
+_WEIGHED = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear),
+    *(nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention),
+)
 
 
 def optimiser(network: nn.Module, params: TrainParams) -> Optimizer:
@@ -54,9 +58,14 @@ def optimiser(network: nn.Module, params: TrainParams) -> Optimizer:
 
 
 def penalised(network: nn.Module) -> list[Tensor]:
-    """Weights that L1 and L2 act on: those of convolutions and linear layers."""
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-    return [module.weight for module in network.modules() if isinstance(module, kinds)]
+    """Weights that L1 and L2 act on: the matrices of layers, recurrent and attention ones too."""
+    return [
+        weight
+        for module in network.modules()
+        if isinstance(module, _WEIGHED)
+        for name, weight in module.named_parameters(recurse=False)
+        if "weight" in name  # such as weight_ih_l0 of a GRU, in_proj_weight of attention
+    ]
 
 
 def rate_factor(schedule: str, *, done: float, val_losses: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from medpipe.nn.averaged import averaged
-from medpipe.nn.measured import SUMMARIES, summarised
+from medpipe.nn.measured import LEVELS, STEPS, SUMMARIES, stepped, summarised
 from medpipe.nn.params import SeriesModel
 from medpipe.nn.recurrent import DecayingGRU, Recurrent
 from medpipe.nn.series_attention import SeriesTransformer
@@ -18,8 +18,6 @@ from medpipe.nn.tcn import TCN
 
 _FAR = 5.0
 """Standard deviations from the mean; how much farther a value is says no more."""
-_BEFORE = 2
-"""Parts of a summary before its GELU: dropout and a linear layer."""
 
 
 def build(params: SeriesModel, *, variables: int, descriptors: int, hours: int) -> nn.Module:
@@ -42,13 +40,7 @@ class SeriesNetwork(nn.Module):
         self.dropout = nn.Dropout(params.dropout)
         self.head = nn.Linear(params.hidden + descriptors, 1)
         self.summary = (
-            nn.Sequential(
-                nn.Dropout(params.dropout),
-                nn.Linear(SUMMARIES * variables + descriptors, params.summary),
-                nn.GELU(),
-                nn.Dropout(params.dropout),
-                nn.Linear(params.summary, 1),
-            )
+            Summary(params, features=(SUMMARIES + LEVELS * STEPS) * variables + descriptors)
             if params.summary
             else None
         )
@@ -64,7 +56,9 @@ class SeriesNetwork(nn.Module):
         parts = [self.dropout(self.encoder(values, known)), descriptors]
         if self.summary is not None:
             said = summarised(values, known)
-            parts.append(self.summary[:_BEFORE](torch.cat([said, descriptors], dim=1)))
+            levels = LEVELS * values.shape[2]
+            steps = stepped(said[:, :levels], known.amax(1).repeat(1, LEVELS))
+            parts.append(self.summary.features(torch.cat([said, steps, descriptors], dim=1)))
         return torch.cat(parts, dim=1)
 
     def classify(self, features: Tensor) -> Tensor:
@@ -72,7 +66,30 @@ class SeriesNetwork(nn.Module):
         width = self.head.in_features
         logits: Tensor = self.head(features[:, :width])
         if self.summary is not None:
-            logits = logits + self.summary[_BEFORE:](features[:, width:])
+            logits = logits + self.summary.classify(features[:, width:])
+        return logits
+
+
+class Summary(nn.Module):
+    """Logit of the summaries: what each says alone, and what they say together."""
+
+    def __init__(self, params: SeriesModel, *, features: int) -> None:
+        super().__init__()
+        self.alone = nn.Sequential(nn.Dropout(params.dropout), nn.Linear(features, 1))
+        self.together = nn.Sequential(
+            nn.Dropout(params.dropout), nn.Linear(features, params.summary)
+        )
+        self.last = nn.Sequential(
+            nn.GELU(), nn.Dropout(params.dropout), nn.Linear(params.summary, 1)
+        )
+
+    def features(self, x: Tensor) -> Tensor:
+        """What `x` (B, features) says alone, (B, 1), and together before the GELU, side by side."""
+        return torch.cat([self.alone(x), self.together(x)], dim=1)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, 1) of `features`."""
+        logits: Tensor = features[:, :1] + self.last(features[:, 1:])
         return logits
 
 

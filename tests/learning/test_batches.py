@@ -27,14 +27,25 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     assert len({tuple(order(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
 
 
-def test_batches_hold_the_rows_of_the_plan() -> None:
+def test_batches_hold_the_rows_of_the_plan_in_its_order() -> None:
     rows = Rows({"x": np.arange(20).reshape(10, 2)}, np.arange(10, dtype=np.float32))
-    batches = list(fetched(rows, [np.array([7, 2]), np.array([0])]))
+    batches = list(fetched(rows, [np.array([7, 2, 5]), np.array([0])]))
     (first,), targets = batches[0]
-    assert torch.equal(first, torch.tensor([[4, 5], [14, 15]]))
-    assert targets.tolist() == [2, 7]
+    assert torch.equal(first, torch.tensor([[14, 15], [4, 5], [10, 11]]))
+    assert targets.tolist() == [7, 2, 5]
     assert batches[1][1].tolist() == [0]
     assert list(fetched(rows, [])) == []
+
+
+def test_each_part_of_a_batch_holds_every_row_in_some_epoch() -> None:
+    """A network of several members teaches each with its own part: it must not know a few alone."""
+    rows = Rows({"x": np.arange(40)}, np.zeros(40, dtype=np.float32))
+    seen: list[set[int]] = [set(), set()]
+    for epoch in range(40):
+        for (x,), _ in fetched(rows, plan(40, batch_size=8, seed=1, epoch=epoch)):
+            for found, part in zip(seen, x.tensor_split(2), strict=True):
+                found.update(part.tolist())
+    assert seen == [set(range(40)), set(range(40))]
 
 
 @pytest.mark.parametrize("inputs", [0, 3])

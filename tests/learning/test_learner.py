@@ -220,3 +220,16 @@ def test_val_with_one_class_is_judged_by_its_loss(tmp_path: Path) -> None:
     )  # fmt: skip
     assert np.isnan(result.best.score)
     assert result.best.val_loss == min(epoch.val_loss for epoch in result.history)
+
+
+def test_the_weights_of_the_last_epoch_are_kept_where_that_is_asked_for(tmp_path: Path) -> None:
+    # At this rate the network gets worse with every step.
+    best, last = (
+        fitted(tmp_path / keep, keep=keep, learning_rate=0.3, schedule="constant", epochs=4)
+        for keep in ("best", "last")
+    )
+    assert [e.score for e in best.history] == [e.score for e in last.history]
+    assert last.best == last.history[-1]
+    assert best.best.score >= last.best.score
+    resumed = fitted(tmp_path / "last", keep="last", learning_rate=0.3, epochs=4)
+    assert same(resumed.weights, last.weights)

@@ -51,6 +51,19 @@ def test_weight_decay_spares_norms_and_biases() -> None:
     assert len(spared["params"]) == 4
 
 
+@pytest.mark.parametrize(
+    ("layer", "matrices"),
+    [(nn.GRU(3, 4, num_layers=2), 4), (nn.LSTM(3, 4), 2), (nn.GRUCell(3, 4), 2),
+     (nn.MultiheadAttention(4, 2), 2), (nn.Embedding(3, 4), 0)],
+)  # fmt: skip
+def test_weight_decay_acts_on_every_matrix_of_a_layer_but_on_no_embedding(
+    layer: nn.Module, matrices: int
+) -> None:
+    decayed, spared = optimiser(layer, TrainParams(l2=0.1)).param_groups
+    assert [weight.ndim for weight in decayed["params"]] == [2] * matrices
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(layer.parameters()))
+
+
 def rates(schedule: str, steps: int) -> list[float]:
     return [rate_factor(schedule, done=i / steps, val_losses=[]) for i in range(steps)]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medpipe.artefact import distance, graph, int8
 from medpipe.nn import SeriesModel, build_series
-from medpipe.nn.measured import SUMMARIES, carried, summarised
+from medpipe.nn.measured import STEPS, SUMMARIES, carried, stepped, summarised
 from medpipe.objectives import get
 from medpipe.serving.session import Session
 
@@ -159,3 +159,12 @@ def test_a_summary_is_that_worked_by_hand() -> None:
 def test_impossible_models_are_refused(keys: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SeriesModel.model_validate(keys)
+
+
+def test_steps_are_how_far_a_level_reaches_through_each_interval() -> None:
+    found = stepped(torch.tensor([[0.25, 9.0, 9.0]]), torch.tensor([[1.0, 1.0, 0.0]]))
+    low, high, unknown = found.view(3, STEPS)
+    # Edges -3, -2, -1.4, -0.9, -0.5, -0.2 and 0.1 are passed; 0.25 is half-way from 0.1 to 0.4.
+    assert torch.allclose(low, torch.tensor([1.0] * 6 + [0.5] + [0.0] * 5))
+    assert high.tolist() == [1.0] * STEPS
+    assert unknown.tolist() == [0.0] * STEPS

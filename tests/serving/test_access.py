@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from medpipe.serving import access, api, recorder
 from medpipe.serving.access import keyfile, routes
+from medpipe.serving.access.caller import MEANINGS
 from medpipe.serving.catalogue import Catalogue
 
 EVERY_ROUTE = [
@@ -175,6 +176,17 @@ def test_every_route_of_the_application_has_a_rule(app):
     }
     assert "*" not in needed.values(), needed
     assert needed["post", "/v1/{workload}"] == "answer:{workload}"
+
+
+def test_the_page_on_serving_lists_every_rule_and_scope(pytestconfig):
+    text = (pytestconfig.rootpath / "docs/serve.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    for method, path, scope in routes.RULES:
+        kind = scope.partition(":")[0]
+        assert any(f"`{kind}" in row[1] and f"`{method} {path}`" in row[-2] for row in rows), path
+    for scope in (*MEANINGS, "*", "answer:*"):
+        assert any(f"`{scope}`" in row[1] for row in rows), scope
+    assert all(f"`{path}`" in text for path in routes.OPEN)
 
 
 def test_the_description_says_how_to_ask(app):

@@ -1,6 +1,7 @@
 """Who is answered by a real ``bentoml serve``: what BentoML itself answers included."""
 
 import base64
+import socket
 import time
 
 import cv2
@@ -50,6 +51,14 @@ def eventually(claim):
     return held
 
 
+def old_http(address):
+    """Status of a request as nginx sends it by itself: HTTP/1.0, and none of a proxy's headers."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(f"GET /v1/ HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+        return line.makefile().readline().split()[1]
+
+
 @pytest.mark.parametrize("path", OPEN)
 def test_health_is_open(served, path):
     assert httpx.get(served[0] + path).status_code == 200
@@ -92,4 +101,5 @@ def test_without_a_key_in_the_project_only_this_machine_is_answered(tmp_path, py
         assert httpx.get(address + "/v1/").status_code == 200
         for headers in (proxied, by_another_name):
             assert httpx.get(address + "/v1/", headers=headers).status_code == 401
+        assert old_http(address) == "401"  # what a proxy speaks to which nothing else was said
     assert (tmp_path / "log").read_text().count("only clients on this machine") == 1

@@ -18,19 +18,21 @@ CALLER = Caller("this machine", frozenset({EVERYTHING}))
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def caller(peer: str | None, shown: Shown) -> Caller:
+def caller(peer: str | None, shown: Shown, *, version: str) -> Caller:
     """The caller "this machine".
 
     Parameters
     ----------
     peer : address of the other end of the connection; None for a socket that has none
+    version : of HTTP; 1.0 is spoken by nginx where nothing else is said, and it then adds no header
 
     Raises
     ------
     AccessError : 401, it comes from elsewhere: by its address, by a proxy's header, or by the name
         that the service was called by (a name of another host that was made to mean this one)
     """
-    if is_loopback(peer) and not shown.is_forwarded and _is_ours(shown.host):
+    is_direct = not shown.is_forwarded and version != "1.0"
+    if is_direct and is_loopback(peer) and _is_ours(shown.host):
         return CALLER
     raise AccessError(
         "no API key is set up, so only clients on the service's own machine are answered; "

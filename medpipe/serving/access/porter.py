@@ -106,7 +106,7 @@ class Porter:
         peer = scope["client"][0] if scope.get("client") else None
         try:
             shown = credentials.read(scope["headers"])
-            caller = await self._told(peer, shown)
+            caller = await self._told(peer, shown, scope.get("http_version", ""))
         except AccessError as error:
             raise self._failure(peer, error) from None
         if shown.kind in ("none", "basic"):
@@ -115,12 +115,12 @@ class Porter:
             raise _too_often(f"{caller.name} may ask {caller.rate}", wait_s)
         return caller
 
-    async def _told(self, peer: str | None, shown: Shown) -> Caller:
+    async def _told(self, peer: str | None, shown: Shown, version: str) -> Caller:
         known = self._known
         if known is None:
             raise AccessError("the service is starting; try again", status=503, retry_after_s=1)
         if shown.kind == "none" and not known.is_set_up:
-            return machine.caller(peer, shown)
+            return machine.caller(peer, shown, version=version)
         if shown.kind == "none":
             raise AccessError(
                 "show who you are: an API key (`Authorization: Bearer KEY`, `X-API-Key: KEY`, or "

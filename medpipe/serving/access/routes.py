@@ -12,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from medpipe.serving.access.caller import ANSWER, EVERYTHING, MEANINGS
+from medpipe.serving.access.caller import EVERYTHING
 
 OPEN = ("/livez", "/readyz", "/healthz", "/metrics")
 """Answered to everybody: they tell no more than that, and why not, the service is ready."""
@@ -95,8 +95,3 @@ def describe(api: FastAPI) -> None:
 def _refusal(meaning: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Refusal"}
     return {"description": meaning, "content": {"application/json": {"schema": schema}}}
-
-
-def scopes() -> dict[str, str]:
-    """Every scope, with what it lets its holder do."""
-    return {f"{ANSWER}:WORKLOAD": "an answer", **MEANINGS, EVERYTHING: "everything"}

@@ -217,17 +217,17 @@ FILMS: dict[str, Callable[[], bytes]] = {
         ),
         before=PIXELS,
     ),
-    "eight million windows": lambda: implicit(
-        element(0x28, 0x1050, b"1\\" * 8_000_000), before=PIXELS
+    "two million windows": lambda: implicit(
+        element(0x28, 0x1050, b"1\\" * 2_000_000), before=PIXELS
     ),
-    "eight million character sets": lambda: implicit(
-        element(8, 5, b"a\\" * 8_000_000), before=MODALITY
+    "two million character sets": lambda: implicit(
+        element(8, 5, b"a\\" * 2_000_000), before=MODALITY
     ),
     "character sets in an item": lambda: implicit(
         element(
             8,
             0x51,
-            element(0xFFFE, 0xE000, element(8, 5, b"a\\" * 8_000_000), length=UNDEFINED)
+            element(0xFFFE, 0xE000, element(8, 5, b"a\\" * 2_000_000), length=UNDEFINED)
             + element(0xFFFE, 0xE00D, b"")
             + END,
             length=UNDEFINED,

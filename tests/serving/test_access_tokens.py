@@ -15,11 +15,15 @@ from brightness_release import TRUSTED, png
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from fastapi.testclient import TestClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medpipe.errors import AccessError, ParamsError
 from medpipe.serving import access, api, recorder
-from medpipe.serving.access import issuer_keys, keyfile
+from medpipe.serving.access import credentials, issuer_keys, keyfile
 from medpipe.serving.access.issuer_keys import IssuerKeys, offered_at
+from medpipe.serving.access.rate import Rate
+from medpipe.serving.access.tokens import Tokens, Trust
 from medpipe.serving.catalogue import Catalogue
 
 ISSUER, AUDIENCE = "https://login.hospital.example", "medpipe"
@@ -188,6 +192,39 @@ FORGED = {
 @pytest.mark.parametrize("how", FORGED)
 def test_a_forged_token_is_refused(client, how):
     assert ask(client, FORGED[how]()).status_code == 401
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+HEADERS = st.fixed_dictionaries(
+    {"alg": st.sampled_from(["RS256", "ES256", "EdDSA"]) | JSON, "kid": st.just("RS256") | JSON},
+    optional={"typ": JSON, "crit": JSON, "b64": JSON},
+)
+
+
+@settings(deadline=None)
+@given(header=HEADERS | JSON, payload=JSON, signature=st.binary(max_size=300))
+def test_whatever_is_sent_as_a_token_is_refused_and_breaks_nothing(header, payload, signature):
+    parts = [json.dumps(header).encode(), json.dumps(payload).encode(), signature]
+    trust = Trust(ISSUER, AUDIENCE, "unused")
+    checked = Tokens(trust, rate=Rate(1, 1))
+    checked._keys = IssuerKeys(lambda: [jwt.PyJWK(jwk("RS256"))])
+    with pytest.raises(AccessError) as refusal:
+        asyncio.run(checked.caller(b".".join(map(_b64, parts)).decode()))
+    assert refusal.value.status == 401
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([b"authorization", b"x-api-key"]), st.binary())))
+def test_whatever_is_sent_as_a_credential_is_read_or_refused(headers):
+    try:
+        shown = credentials.read(headers)
+    except AccessError:
+        return
+    assert (shown.kind == "none") == (not headers)
 
 
 def test_a_short_key_is_not_believed_even_if_the_provider_offers_it(client, provider):

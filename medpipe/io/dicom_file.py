@@ -7,10 +7,11 @@ needs is far below the limits here.
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pydicom
@@ -57,7 +58,7 @@ _HEADER_ERRORS = (
 
 
 def parse(
-    data: bytes, *, wanted: Sequence[str] | None = None, inflated_max: int = INFLATED_MAX
+    data: bytes, *, wanted: tuple[str, ...] | None = None, inflated_max: int = INFLATED_MAX
 ) -> Dataset:
     """The dataset in a DICOM file.
 
@@ -153,8 +154,10 @@ def _after_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
     return bool(tag.group != _META_GROUP)
 
 
-def _tags(wanted: Sequence[str] | None) -> list[int] | None:
-    return None if wanted is None else [int(Tag(keyword)) for keyword in (*wanted, "PixelData")]
+@functools.cache
+def _tags(wanted: tuple[str, ...] | None) -> list[BaseTag] | None:
+    """As pydicom takes them; looking them up costs half as much as reading a header."""
+    return None if wanted is None else [Tag(keyword) for keyword in (*wanted, "PixelData")]
 
 
 def _check_lengths(dataset: Dataset) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from prefect.artifacts import acreate_markdown_artifact
 
 from medpipe.files import read_json
+from medpipe.outcome import measured
 from medpipe.paths import Layout
 
 
@@ -30,7 +31,7 @@ def markdown(layout: Layout, report: dict[str, Any], outcome: dict[str, Any]) ->
     """The page: verdict, headline metrics with intervals, checks, stages, and where to look."""
     test = report["splits"]["test"]
     metrics = "\n".join(
-        f"| {name} | {_interval(found)} |" for name, found in test["metrics"].items()
+        f"| {name} | {measured(found)} |" for name, found in test["metrics"].items()
     )
     checks = "\n".join(
         f"| {'✔' if check['passed'] else '✘'} | {check['name']} | {check['why']} |"
@@ -76,10 +77,8 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     test = report["splits"]["test"]
     shown = report["objective"]["shown"]
     longest = max(map(len, shown))
-    numbers = "\n".join(
-        f"  {name:<{longest}}  {_interval(test['metrics'][name])}" for name in shown
-    )
-    measured = f"{test['examples']} test examples of {test['groups']} patients"
+    numbers = "\n".join(f"  {name:<{longest}}  {measured(test['metrics'][name])}" for name in shown)
+    patients = f"{test['examples']} test examples of {test['groups']} patients"
     reasons = "".join(f"\n  ✘ {reason}" for reason in outcome["verdict"]["reasons"])
     bento = outcome["bento"]
     store = quote(str(layout.home.bentos))
@@ -96,7 +95,7 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     width = max(len(what) for what, _ in following)
     after = "\n".join(f"  {what:<{width}}  {command}" for what, command in following if command)
     return f"""
-{report["title"]}: {measured} ({_confidence(report)} intervals)
+{report["title"]}: {patients} ({_confidence(report)} intervals)
 {numbers}
 
 {headline(outcome["verdict"])}{reasons}
@@ -108,11 +107,3 @@ What to type next
 
 def _confidence(report: dict[str, Any]) -> str:
     return f"{100 * report['confidence']:g} %"
-
-
-def _interval(found: dict[str, Any]) -> str:
-    if found["value"] is None:
-        return f"undefined: {found.get('undefined', 'no reason given')}"
-    if found.get("low") is None:
-        return f"{found['value']:.3f}"
-    return f"{found['value']:.3f} ({found['low']:.3f}–{found['high']:.3f})"

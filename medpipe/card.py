@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from medpipe import certificate, draft, files, keys
+from medpipe import certificate, draft, files, keys, outcome
 from medpipe.errors import CertificateError
 from medpipe.paths import Layout
 from medpipe.records import record
@@ -220,13 +220,7 @@ def _subgroup(metrics: Mapping[str, Any]) -> tuple[str]:
 
 
 def _interval(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return str(value)
-    if value.get("value") is None:
-        return f"undefined: {value.get('undefined', 'no reason given')}"
-    if value.get("low") is None:
-        return f"{value['value']:.3f}"
-    return f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f})"
+    return outcome.measured(value) if isinstance(value, Mapping) else str(value)
 
 
 def _yes(holds: bool) -> str:

@@ -1,4 +1,4 @@
-"""A stage's outcome as one line of a log: what was counted, without what is nought or long."""
+"""Results in words: a metric with its interval, and a stage's outcome as one line of a log."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ _DIGEST = 64
 """Hexadecimal digits of a SHA-256; the first twelve tell two apart."""
 
 
+def measured(found: Mapping[str, Any]) -> str:
+    """A metric as ``0.934 (0.902–0.957)``, or why it has no value."""
+    if found["value"] is None:
+        return f"undefined: {found['undefined']}" if found.get("undefined") else "undefined"
+    value = _signed(f"{found['value']:z.3f}")
+    return value if found.get("low") is None else f"{value} ({between(found, digits=3)})"
+
+
+def between(found: Mapping[str, Any], *, digits: int) -> str:
+    """The interval alone."""
+    to = " to " if found["low"] < 0 else "–"  # a dash would be read as another minus
+    return _signed(f"{found['low']:z.{digits}f}{to}{found['high']:z.{digits}f}")
+
+
 def told(outcome: Mapping[str, Any]) -> str:
-    """`outcome` in words; empty where there is nothing to tell.
+    """A stage's outcome, without what is nought or long; empty where there is nothing to tell.
 
     Examples
     --------
@@ -32,7 +46,7 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         return value[:12] if len(value) == _DIGEST else value
     if isinstance(value, Mapping):
-        return _interval(value) if {"value", "low", "high"} <= set(value) else _listed(value)
+        return measured(value) if {"value", "low", "high"} <= set(value) else _listed(value)
     if isinstance(value, Sequence):
         long = any(isinstance(one, Mapping) for one in value)
         return str(len(value)) if long else ", ".join(map(_value, value))
@@ -49,9 +63,5 @@ def _listed(values: Mapping[str, Any]) -> str:
     return listed and f"({listed})"
 
 
-def _interval(found: Mapping[str, Any]) -> str:
-    if found["value"] is None:
-        return "undefined"
-    if found["low"] is None:
-        return f"{found['value']:.3f}"
-    return f"{found['value']:.3f} ({found['low']:.3f}–{found['high']:.3f})"
+def _signed(text: str) -> str:
+    return text.replace("-", "−")

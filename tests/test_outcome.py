@@ -2,7 +2,7 @@
 
 import pytest
 
-from medpipe.outcome import told
+from medpipe.outcome import measured, told
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,6 @@ from medpipe.outcome import told
             {"counts": {"train": {"examples": 786, "groups": 707}, "external": {"examples": 0}}},
             "counts (train: examples 786, groups 707)",
         ),
-        ({"auroc": {"value": None, "low": None, "high": None}}, "auroc undefined"),
         ({"labels": ["A", "B"], "threshold": 0.28810}, "labels A, B, threshold 0.2881"),
         ({"failed": [{"rule": "height_cm.range", "examples": 12}]}, "failed 1"),
     ],
@@ -29,6 +28,20 @@ def test_an_outcome_is_told_in_one_line_without_what_is_nought_or_long(outcome, 
     assert told(outcome) == expected
 
 
-def test_a_metric_is_told_with_its_interval():
-    found = {"value": 0.9461, "low": 0.8983, "high": 0.9726, "count": 63, "among": 77}
-    assert told({"ppv": found}) == "ppv 0.946 (0.898–0.973)"
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ({"value": 0.9461, "low": 0.8983, "high": 0.9726, "count": 63}, "0.946 (0.898–0.973)"),
+        ({"value": -0.0001, "low": -0.009, "high": -0.0002}, "0.000 (−0.009 to 0.000)"),
+        ({"value": 0.5, "low": None, "high": None}, "0.500"),
+        ({"value": None, "low": None, "high": None}, "undefined"),
+        ({"value": None, "undefined": "one class only"}, "undefined: one class only"),
+    ],
+)
+def test_a_metric_is_told_with_its_interval_or_why_it_has_none(found, expected):
+    assert measured(found) == expected
+
+
+def test_a_metric_among_an_outcome_is_told_alike():
+    found = {"value": 0.9461, "low": 0.8983, "high": 0.9726}
+    assert told({"examples": 3, "ppv": found}) == f"examples 3, ppv {measured(found)}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from medpipe import outcome
 from medpipe.evaluation.measures.contract import Sentence
 
 Report = Mapping[str, Any]
@@ -85,11 +86,10 @@ def hundredths(share: float) -> str:
 
 
 def shown(found: Mapping[str, Any] | None) -> str:
-    """A metric as ``0.934 (0.902–0.957)``, or why it has no value."""
+    """A metric as ``0.934 (0.902–0.957)``; the page says elsewhere why one has no value."""
     if found is None or found.get("value") is None:
         return "undefined"
-    value = f"{found['value']:z.3f}".replace("-", "−")
-    return value if found.get("low") is None else f"{value} ({between(found, digits=3)})"
+    return outcome.measured(found)
 
 
 def sentence(
@@ -122,5 +122,4 @@ def between(found: Mapping[str, Any], *, digits: int | None) -> str:
         return ""
     if digits is None:
         return f"{hundredths(low)}–{hundredths(high)} %"
-    to = " to " if low < 0 else "–"
-    return f"{low:z.{digits}f}{to}{high:z.{digits}f}".replace("-", "−")
+    return outcome.between(found, digits=digits)

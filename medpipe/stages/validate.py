@@ -105,7 +105,7 @@ def _judged(
     kept.mkdir()
     names = {p: _digest(rules.fingerprint(workload), files.sha256(p)) + ".json" for p in parts}
     new = [part for part in parts if not (known / names[part]).is_file()]
-    _log.info("%d parts of raw, %d of them new", len(parts), len(new))
+    _log.info("parts of raw: %d, of them new: %d", len(parts), len(new))
     if new:
         # Great Expectations takes seconds to import, for which nothing new need not wait, and tells
         # of itself while it does.

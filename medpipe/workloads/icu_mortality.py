@@ -33,6 +33,7 @@ from medpipe.explanation.blocks import Blocks
 from medpipe.nn.params import SeriesModel
 from medpipe.records import foreign, hourly, record
 from medpipe.records.bedside_fhir import INTENSIVE_CARE
+from medpipe.records.moments import moments, scale
 from medpipe.records.physiology import HOURS, ROUTINE, VARIABLES
 from medpipe.workload import (
     COMMON,
@@ -77,8 +78,7 @@ COMPUTED = (
 LABEL = Column("died_in_hospital", "int", "died in hospital", low=0, high=1, nullable=False)
 DESCRIPTORS = (*NUMBERS, *CLASSES)
 SERIES = tuple(variable.column for variable in VARIABLES)
-_SPREAD_MIN = 1e-6
-"""Standard deviations below this are of a series that is always the same, such as ventilation."""
+_WORDS = {variable.name: variable.words for variable in VARIABLES}
 
 
 def _places() -> dict[str, slice]:
@@ -210,25 +210,25 @@ class IcuMortality(Workload):
 
     # -- learning --------------------------------------------------------------------------------
     def fit(self, rows: Iterable[Row], params: Any) -> State:
-        moments = {column.name: np.zeros(3) for column in (*NUMBERS, *SERIES)}
+        totals = {column.name: np.zeros(3) for column in (*NUMBERS, *SERIES)}
         classes: dict[str, set[str]] = {column.name: set() for column in CLASSES}
         for row in rows:
             for column in NUMBERS:
                 known = _known(row, column)
-                moments[column.name] += _moments(np.array([] if known is None else [known]))
+                totals[column.name] += moments(np.array([] if known is None else [known]))
             for variable in VARIABLES:
                 means, counts = hourly.means(row[variable.name], variable.column, hours=HOURS)
-                moments[variable.name] += _moments(_shaped(means, variable.skewed)[counts > 0])
+                totals[variable.name] += moments(_shaped(means, variable.skewed)[counts > 0])
             for column in CLASSES:
                 classes[column.name] |= {row[column.name]} & set(column.values)
-        if not any(moments[column.name][0] for column in SERIES):
+        if not any(totals[column.name][0] for column in SERIES):
             raise DataError(
                 "no training row has a measurement to fit the encoding on; lower split.val or "
                 "split.test, or check the units of the source"
             )
-        scales = {name: _scale(found) for name, found in moments.items()}
+        scales = {name: scale(found) for name, found in totals.items()}
         return {
-            "scales": {name: scale for name, scale in scales.items() if scale is not None},
+            "scales": {name: found for name, found in scales.items() if found is not None},
             "classes": {name: sorted(seen) for name, seen in classes.items()},
         }
 
@@ -297,7 +297,7 @@ class IcuMortality(Workload):
     # -- answering -------------------------------------------------------------------------------
     def cautions(self, row: Row, state: State) -> tuple[str, ...]:
         lacking = record.missing(row, DESCRIPTORS) + [
-            " or ".join(name.replace("_", " ") for name in either)
+            " or ".join(_WORDS[name] for name in either)
             for either in ROUTINE
             if not any(row[name] for name in either)
         ]
@@ -348,21 +348,6 @@ def _known(row: Row, column: Column) -> float | None:
     if value is None or not record.inside(value, column):
         return None
     return float(min(value, _OLDEST_YEARS) if column.name == "age_years" else value)
-
-
-def _moments(values: np.ndarray) -> np.ndarray:
-    """Count, sum, and sum of squares."""
-    return np.array([len(values), values.sum(), np.square(values).sum()])
-
-
-def _scale(moments: np.ndarray) -> list[float] | None:
-    """Mean and standard deviation, 1 where there is no spread; None of nothing."""
-    count, total, squares = (float(m) for m in moments)
-    if not count:
-        return None
-    mean = total / count
-    spread = max(squares / count - mean**2, 0.0) ** 0.5
-    return [mean, spread if spread > _SPREAD_MIN else 1.0]
 
 
 def _shaped(values: np.ndarray, skewed: bool) -> np.ndarray:

@@ -276,12 +276,6 @@ def test_drawings_of_records_are_shown_at_full_size_and_photographs_in_a_row():
     assert all(f'<div class="grid {kind}">' in html for kind, html in pages.items())
 
 
-def test_nought_has_no_sign():
-    assert words.shown({"value": -0.0001, "low": -0.009, "high": -0.0002}) == (
-        "0.000 (−0.009 to 0.000)"
-    )
-
-
 def test_page_of_one_class_still_says_what_is_known():
     labels = {"label": 1}
     test = Scored(split(2).frame.assign(**labels), split(2).logits)

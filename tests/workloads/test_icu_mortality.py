@@ -168,7 +168,10 @@ def test_the_baseline_sees_a_summary_of_each_series_and_the_descriptors():
 # -- answering -----------------------------------------------------------------------------------
 def test_a_missing_vital_sign_is_named():
     said = WORKLOAD.cautions(read(temperature_c=None, systolic_mmhg=None), fitted())
-    assert said == ("not measured or not sent: systolic mmhg or cuff systolic mmhg, temperature c",)
+    assert said == (
+        "not measured or not sent: arterial systolic pressure or cuff systolic pressure, "
+        "temperature",
+    )
 
 
 def test_a_cuff_is_as_good_as_an_arterial_line():

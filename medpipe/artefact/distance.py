@@ -3,8 +3,9 @@
 The distance is Mahalanobis's, in the features that the network's last layer reads: along each
 direction in standard deviations of the training data, so that 1 is usual and what never varied
 there weighs most. Features are standardised first; their covariance is shrunk, because there may
-be fewer training examples than features, and no direction counts as narrower than a thirtieth of
-the usual one, below which single precision would measure its own rounding.
+be fewer training examples than features, and no direction counts as narrower than a third of the
+usual one: rare but ordinary words of records make hundreds of narrow directions, in which every
+patient is far out in some, so that what is far out elsewhere would not be seen among them.
 
 It is added to each variant's finished graph from that variant's own features: int8 places the same
 example elsewhere. So whoever runs the file has it, and the digest of the file covers it.
@@ -41,8 +42,12 @@ DISTANCE = "distance"
 OUTPUTS = ("logit", "map", DISTANCE)
 """Of a finished artefact."""
 _ROWS_AT_ONCE = 64
-_NARROWEST = 1e-3
-"""Smallest share of the mean variance that a direction counts with."""
+_NARROWEST = 0.1
+"""Smallest share of the mean variance that a direction counts with.
+
+With 0.001 the readmissions of Diabetes 130-US with numbers five standard deviations out were
+noticed in 20 % of cases, with 0.1 in 98 %; radiographs upside down in 79 % and 69 %.
+"""
 _ALWAYS_THE_SAME = 1e-3
 """A feature that varies less than this share of the usual one is not blown up to vary as much."""
 

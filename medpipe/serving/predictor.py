@@ -65,6 +65,14 @@ class Possible(BaseModel):
         ge=0, le=1, description="Share of patients whose true outcome is among such outcomes"
     )
 
+    def sentence(self, label: str = "") -> str:
+        """For a reader of notes, of the question or of one of its labels."""
+        outcomes = ", ".join(self.outcomes) or "nothing (no outcome fits)"
+        return (
+            f"{label}{': ' if label else ''}not ruled out: {outcomes}; such sets hold the true "
+            f"outcome of {self.coverage:.0%} of patients"
+        )
+
 
 class ClassProbability(BaseModel):
     """One of several classes."""
@@ -157,6 +165,12 @@ class Answer(BaseModel):
     duration_ms: float = Field(ge=0, description="From the whole upload to this answer, ms")
     warnings: list[str] = Field(description="What makes this answer less certain than most")
     explanation: Explanation | None = Field(None, description="With ?explain=true")
+
+    def caveats(self) -> list[str]:
+        """What a reader must know beside the figures: what is possible, and the warnings."""
+        possible = [self.possible.sentence()] if self.possible else []
+        possible += [label.possible.sentence(label.name) for label in self.labels or ()]
+        return possible + self.warnings
 
 
 @dataclass(frozen=True)

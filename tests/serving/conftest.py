@@ -18,7 +18,7 @@ from medpipe.workloads import icu_mortality, readmission
 
 PARTS = {
     "icu_mortality": len(icu_mortality.SERIES) * HOURS // 6 + len(icu_mortality.DESCRIPTORS),
-    "readmission": len(readmission.PATIENT) + len(readmission.STAY),
+    "readmission": sum(not c.compared for c in (*readmission.PATIENT, *readmission.STAY)),
 }
 """Sizes of the workloads' maps: six hours of a series, or a field."""
 

@@ -11,7 +11,16 @@ from onnx import TensorProto, helper, numpy_helper
 from medpipe import certificate, config, files, workloads
 from medpipe.errors import UnreadableError
 
-SETTINGS = {"variant": "fp32", "version": 7, "run_id": "run", "temperature": 1.5, "threshold": 0.3}
+SETTINGS = {
+    "variant": "fp32",
+    "version": 7,
+    "run_id": "run",
+    "temperature": 1.5,
+    "threshold": 0.3,
+    "coverage": 0.9,
+    "least": [0.3, 0.4],
+    "familiar": {"distance": 1000.0, "share": 0.99},
+}
 _TYPES = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int32": TensorProto.INT32}
 
 
@@ -29,7 +38,10 @@ def rows_of(workload, folder: Path) -> list[dict]:
 
 
 def graph(inputs: dict[str, np.ndarray], *, parts: int) -> onnx.ModelProto:
-    """logit = w · all inputs, a different weight for each; map = other sums of them, (B, parts)."""
+    """logit = w · all inputs, a different weight for each; distance = |logit|.
+
+    map = other sums of them, (B, parts).
+    """
     size = sum(array.size for array in inputs.values())
     rng = np.random.default_rng(0)
     weights = {
@@ -45,6 +57,7 @@ def graph(inputs: dict[str, np.ndarray], *, parts: int) -> onnx.ModelProto:
     nodes += [
         helper.make_node("Concat", flat, ["x"], axis=1),
         helper.make_node("MatMul", ["x", "w"], ["logit"]),
+        helper.make_node("Abs", ["logit"], ["distance"]),
         helper.make_node("MatMul", ["x", "v"], ["map"]),
     ]
     value = helper.make_tensor_value_info
@@ -52,7 +65,11 @@ def graph(inputs: dict[str, np.ndarray], *, parts: int) -> onnx.ModelProto:
         nodes,
         "records",
         [value(n, _TYPES[str(a.dtype)], ["B", *a.shape]) for n, a in inputs.items()],
-        [value("logit", TensorProto.FLOAT, ["B"]), value("map", TensorProto.FLOAT, ["B", parts])],
+        [
+            value("logit", TensorProto.FLOAT, ["B"]),
+            value("distance", TensorProto.FLOAT, ["B"]),
+            value("map", TensorProto.FLOAT, ["B", parts]),
+        ],
         [
             numpy_helper.from_array(w.astype(np.int64 if n == "all" else np.float32), n)
             for n, w in weights.items()

@@ -14,6 +14,8 @@ from medpipe.serving.predictor import Answer, ClassProbability, LabelRisk
 
 CHAIN = Chain(b"k" * 32)
 RECORD = "time in hospital is 40; in training 1 to 14"  # as a workload may warn
+FAMILIAR = {"unfamiliar": False, "distance": 0.4, "abstained": False}
+POSSIBLE = {"outcomes": ["negative"], "words": "negative", "coverage": 0.9}
 
 
 @pytest.fixture
@@ -30,6 +32,7 @@ def answer(**said) -> Answer:
         intended_use="testing",
         duration_ms=1.0,
         warnings=[RECORD],
+        **FAMILIAR,
         **said,
     )
 
@@ -51,17 +54,18 @@ def test_what_the_model_said_is_recorded_and_no_word_that_may_repeat_the_record(
     asked = account()
     asked.reached(served)
     found = entry(asked.answered(answer(risk=0.75, decision=True, threshold=0.5)))
-    assert json.loads(found.answer) == {"risk": 0.75, "decision": True, "threshold": 0.5}
+    assert json.loads(found.answer) == FAMILIAR | {"risk": 0.75, "decision": True, "threshold": 0.5}
     assert (found.workload, found.version, found.status) == ("brightness", "3", 200)
     assert found.certificate == served.certificate_sha256
     assert RECORD not in str(found)
 
 
 def test_classes_and_labels_are_recorded_without_their_meaning():
-    label = LabelRisk(name="edema", meaning="water", risk=0.2, threshold=0.4, decision=False)
+    said = {"risk": 0.2, "threshold": 0.4, "decision": False, "possible": POSSIBLE}
+    label = LabelRisk(name="edema", meaning="water", **said)
     one = answer(labels=[label], classes=[ClassProbability(name="a", probability=1)])
-    assert json.loads(entry(account().answered(one)).answer) == {
-        "labels": [{"name": "edema", "risk": 0.2, "threshold": 0.4, "decision": False}],
+    assert json.loads(entry(account().answered(one)).answer) == FAMILIAR | {
+        "labels": [{"name": "edema", **said}],
         "classes": [{"name": "a", "probability": 1.0}],
     }
 

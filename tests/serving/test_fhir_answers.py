@@ -17,8 +17,15 @@ from medpipe.serving.predictor import Answer
 
 AT = datetime(2024, 6, 1, 8, 30, tzinfo=UTC)
 ASKED = Question(b"", "Patient/doe", None, ("left aside: something (1)",), ("Observation/a",))
+OPEN = {"outcomes": ["negative", "positive"], "words": "cannot tell", "coverage": 0.9}
 KINDS = {
-    "binary": {"risk": 0.29, "decision": False, "threshold": 0.3, "probability": 0.2},
+    "binary": {
+        "possible": OPEN,
+        "risk": 0.29,
+        "decision": False,
+        "threshold": 0.3,
+        "probability": 0.2,
+    },
     "multiclass": {
         "decision": "bacteria",
         "classes": [
@@ -28,8 +35,14 @@ KINDS = {
     },
     "multilabel": {
         "labels": [
-            {"name": "a", "meaning": "effusion", "risk": 0.4, "threshold": 0.3, "decision": True},
-            {"name": "b", "meaning": "fracture", "risk": 0.1, "threshold": 0.2, "decision": False},
+            {
+                **{"name": "a", "meaning": "effusion", "possible": OPEN},
+                **{"risk": 0.4, "threshold": 0.3, "decision": True},
+            },
+            {
+                **{"name": "b", "meaning": "fracture", "possible": OPEN},
+                **{"risk": 0.1, "threshold": 0.2, "decision": False},
+            },
         ]
     },
     "regression": {"value": 5.2, "low": 4.1, "high": 6.3, "coverage": 0.9, "unit": "mg/dL"},
@@ -46,6 +59,9 @@ def answer(kind):
         intended_use="testing",
         duration_ms=1.0,
         warnings=["wider than high"],
+        unfamiliar=False,
+        distance=0.4,
+        abstained=kind == "none",
         **KINDS[kind],
     )
 
@@ -83,6 +99,14 @@ def test_an_answer_about_a_file_is_a_valid_report(loaded, kind):
     assert found["resourceType"] == "DiagnosticReport"
     assert "wider than high" in found["conclusion"]
     assert "left aside: something (1)" in found["conclusion"]
+
+
+def test_what_cannot_be_ruled_out_is_told_of_each_label():
+    told = answer("multilabel").caveats()
+    assert told[1] == (
+        "b: not ruled out: negative, positive; such sets hold the true outcome of 90% of patients"
+    )
+    assert told[2:] == ["wider than high"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -41,7 +41,7 @@ def made(answer: Answer, origin: Origin, release: Release) -> list[Made]:
         comments=(
             f"{derived.RESEARCH}.",
             f"Answer {answer.answer_id}.",
-            *answer.warnings,
+            *answer.caveats(),
             f"Intended use: {workload.intended_use}",
             f"Not for: {workload.not_for}",
         ),

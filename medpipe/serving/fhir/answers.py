@@ -176,7 +176,7 @@ def notes(answer: Answer, question: Question, release: Release) -> tuple[str, ..
     """What the reader must know: what makes it less certain, and what it is and is not for."""
     workload = release.workload
     return (
-        *answer.warnings,
+        *answer.caveats(),
         *question.notes,
         f"Intended use: {workload.intended_use}",
         f"Not for: {workload.not_for}",

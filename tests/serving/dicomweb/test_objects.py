@@ -24,7 +24,11 @@ COMMON = {
     "intended_use": "testing",
     "duration_ms": 1.0,
     "warnings": ["wider than high"],
+    "unfamiliar": False,
+    "distance": 0.4,
+    "abstained": False,
 }
+OPEN = {"outcomes": ["negative", "positive"], "words": "cannot tell", "coverage": 0.9}
 
 
 @pytest.fixture
@@ -57,7 +61,10 @@ def test_each_label_is_a_finding_under_its_own_code(loaded, monkeypatch):
     codes = {"effusion": Code("60046008", "SCT", "Pleural effusion")}
     monkeypatch.setattr(type(loaded.workload), "codes", codes)
     labels = [
-        {"name": name, "meaning": f"{name} seen", "risk": 0.2, "threshold": 0.5, "decision": False}
+        {
+            **{"name": name, "meaning": f"{name} seen", "possible": OPEN},
+            **{"risk": 0.2, "threshold": 0.5, "decision": False},
+        }
         for name in ("effusion", "cardiomegaly_of_any_degree")
     ]
     effusion, heart = said(Answer(**COMMON, labels=labels), loaded)

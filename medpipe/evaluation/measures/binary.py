@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,8 @@ from medpipe.evaluation import (
     threshold,
 )
 from medpipe.evaluation.delong import area
-from medpipe.evaluation.measures import binary_words as words
-from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Sentence
+from medpipe.evaluation.measures import binary_words
+from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Words
 from medpipe.evaluation.sample import Floats
 from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.words import condition
@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 class Measured(Measures[OperatingPoint]):
     """See `metrics` for how each figure comes about."""
 
+    words: ClassVar[Words] = binary_words
     main = "auroc"
     better = metrics.BETTER
-    names = words.NAMES
+    names = binary_words.NAMES
     methods = metrics.METHODS
     second = "sensitivity"
     shown = ("auroc", "sensitivity", "specificity", "ppv", "npv")
@@ -178,30 +179,10 @@ class Measured(Measures[OperatingPoint]):
 
         return plots.drawn(curves.curves(sample, at=point.threshold), report)
 
-    def lead(self, report: Report) -> str:
-        """See `Measures.lead`."""
-        return words.lead(report)
-
-    def headline(self, report: Report) -> list[Sentence]:
-        """See `Measures.headline`."""
-        return words.headline(report)
-
-    def believed(self, report: Report) -> str:
-        """See `Measures.believed`."""
-        return words.calibration(report)
-
-    def alerts(self, report: Report) -> list[str]:
-        """See `Measures.alerts`."""
-        return words.alerts(report)
-
     def formula(self, report: Report) -> str:
         """See `Measures.formula`."""
         temperature = report["calibration"]["temperature"]
         return f"risk = 1 / (1 + exp(−logit / {temperature:.3f}))"
-
-    def limits(self, report: Report) -> list[str]:
-        """See `Measures.limits`."""
-        return words.limits(report)
 
     def positive(self, report: Report) -> str:
         """What is being looked for."""

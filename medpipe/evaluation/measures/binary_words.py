@@ -72,7 +72,7 @@ def lead(report: Report) -> str:
     return f"At a risk of {risk} % and above the model flags; that threshold is {rule(report)}."
 
 
-def calibration(report: Report) -> str:
+def believed(report: Report) -> str:
     """How far risks can be believed."""
     found = report["splits"]["test"]["metrics"]["ece"]
     if found["value"] is None:

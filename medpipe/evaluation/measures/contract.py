@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,9 +106,29 @@ class Drawn:
     cross: Cross | None = None
 
 
+class Words(Protocol):
+    """What a module of words gives: the report of one objective, as a clinician reads it."""
+
+    def lead(self, report: Report) -> str:
+        """How an answer comes about: threshold, most probable class, range."""
+
+    def headline(self, report: Report) -> list[Sentence]:
+        """What matters most; metrics that are undefined say so."""
+
+    def believed(self, report: Report) -> str:
+        """How far the answers can be believed: their calibration."""
+
+    def alerts(self, report: Report) -> list[str]:
+        """What makes the figures doubtful, of this objective alone."""
+
+    def limits(self, report: Report) -> list[str]:
+        """What the report cannot say, of this objective alone."""
+
+
 class Measures(ABC, Generic[P]):
     """Measurements of one objective. A split is `Scored`; its answers need the point, too."""
 
+    words: ClassVar[Words]
     main: ClassVar[str]
     """The metric that champion, baseline, subgroups and robustness are compared by."""
     better: ClassVar[Mapping[str, Better]]
@@ -204,29 +224,29 @@ class Measures(ABC, Generic[P]):
         """The curves of the test split; None where it lacks a class."""
 
     # -- words -----------------------------------------------------------------------------------
-    @abstractmethod
     def lead(self, report: Report) -> str:
-        """How an answer comes about: threshold, most probable class, range."""
+        """See `Words.lead`."""
+        return self.words.lead(report)
 
-    @abstractmethod
     def headline(self, report: Report) -> list[Sentence]:
-        """What matters most; metrics that are undefined say so."""
+        """See `Words.headline`."""
+        return self.words.headline(report)
 
-    @abstractmethod
     def believed(self, report: Report) -> str:
-        """How far the answers can be believed: their calibration."""
+        """See `Words.believed`."""
+        return self.words.believed(report)
 
-    @abstractmethod
     def alerts(self, report: Report) -> list[str]:
-        """What makes the figures doubtful, of this objective alone."""
+        """See `Words.alerts`."""
+        return self.words.alerts(report)
+
+    def limits(self, report: Report) -> list[str]:
+        """See `Words.limits`."""
+        return self.words.limits(report)
 
     @abstractmethod
     def formula(self, report: Report) -> str:
         """From the artefact's output to the answer."""
-
-    @abstractmethod
-    def limits(self, report: Report) -> list[str]:
-        """What the report cannot say, of this objective alone."""
 
     @abstractmethod
     def positive(self, report: Report) -> str:

@@ -13,7 +13,7 @@ top label); Brier 1950, Mon Weather Rev 78:1–3 (for several classes: 0…2).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,8 @@ from medpipe.evaluation import calibration, conformal, discrimination, intervals
 from medpipe.evaluation.delong import Area, area
 from medpipe.evaluation.examples import first
 from medpipe.evaluation.intervals import Estimate
-from medpipe.evaluation.measures import multiclass_words as words
-from medpipe.evaluation.measures import resampling
-from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Sentence, mean
+from medpipe.evaluation.measures import multiclass_words, resampling
+from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Words, mean
 from medpipe.evaluation.measures.resampling import Weighted
 from medpipe.evaluation.sample import Floats, ratio
 from medpipe.evaluation.scored import Scored
@@ -40,11 +39,12 @@ if TYPE_CHECKING:
 class Measured(Measures[Temperature]):
     """K classes; every figure over classes is their plain mean."""
 
+    words: ClassVar[Words] = multiclass_words
     main = "auroc"
-    better = words.BETTER
-    names = words.NAMES
-    methods = words.METHODS
-    part_names = words.PART_NAMES
+    better = multiclass_words.BETTER
+    names = multiclass_words.NAMES
+    methods = multiclass_words.METHODS
+    part_names = multiclass_words.PART_NAMES
     second = "balanced_accuracy"
     shown = ("auroc", "balanced_accuracy", "accuracy")
 
@@ -219,29 +219,9 @@ class Measured(Measures[Temperature]):
             return None
         return multiclass_plots.drawn(truth, self.shares(test, point), self.classes, report)
 
-    def lead(self, report: Report) -> str:
-        """See `Measures.lead`."""
-        return words.lead(report)
-
-    def headline(self, report: Report) -> list[Sentence]:
-        """See `Measures.headline`."""
-        return words.headline(report)
-
-    def believed(self, report: Report) -> str:
-        """See `Measures.believed`."""
-        return words.believed(report)
-
-    def alerts(self, report: Report) -> list[str]:
-        """See `Measures.alerts`."""
-        return words.alerts(report)
-
     def formula(self, report: Report) -> str:
         """See `Measures.formula`."""
         return f"probabilities = softmax(logits / {report['calibration']['temperature']:.3f})"
-
-    def limits(self, report: Report) -> list[str]:
-        """See `Measures.limits`."""
-        return words.limits(report)
 
     def positive(self, report: Report) -> str:
         """There is no such thing."""

@@ -7,7 +7,7 @@ of its own, both from val; the mean counts every label alike, however rare.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,8 @@ from medpipe.evaluation import calibration, conformal, intervals, metrics, thres
 from medpipe.evaluation.delong import Area, area
 from medpipe.evaluation.examples import first
 from medpipe.evaluation.intervals import Estimate
-from medpipe.evaluation.measures import multilabel_words as words
-from medpipe.evaluation.measures import resampling
-from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Sentence, mean
+from medpipe.evaluation.measures import multilabel_words, resampling
+from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Words, mean
 from medpipe.evaluation.measures.resampling import Weighted
 from medpipe.evaluation.sample import Floats, Sample
 from medpipe.evaluation.scored import Scored
@@ -34,11 +33,12 @@ if TYPE_CHECKING:
 class Measured(Measures[Points]):
     """L labels; every figure over labels is their plain mean."""
 
+    words: ClassVar[Words] = multilabel_words
     main = "auroc"
-    better = words.BETTER
-    names = words.NAMES
-    methods = words.METHODS
-    part_names = words.PART_NAMES
+    better = multilabel_words.BETTER
+    names = multilabel_words.NAMES
+    methods = multilabel_words.METHODS
+    part_names = multilabel_words.PART_NAMES
     second = "sensitivity"
     shown = ("auroc", "sensitivity", "specificity")
 
@@ -243,22 +243,6 @@ class Measured(Measures[Points]):
             return None
         return multilabel_plots.drawn(truth, self.risks(test, point), self.labels, report)
 
-    def lead(self, report: Report) -> str:
-        """See `Measures.lead`."""
-        return words.lead(report)
-
-    def headline(self, report: Report) -> list[Sentence]:
-        """See `Measures.headline`."""
-        return words.headline(report)
-
-    def believed(self, report: Report) -> str:
-        """See `Measures.believed`."""
-        return words.believed(report)
-
-    def alerts(self, report: Report) -> list[str]:
-        """See `Measures.alerts`."""
-        return words.alerts(report)
-
     def formula(self, report: Report) -> str:
         """See `Measures.formula`."""
         found = report["operating_point"]["temperatures"]
@@ -266,10 +250,6 @@ class Measured(Measures[Points]):
         return "risk = 1 / (1 + exp(−logit / temperature)); temperatures: " + ", ".join(
             f"{name} {value:.3f}" for name, value in each
         )
-
-    def limits(self, report: Report) -> list[str]:
-        """See `Measures.limits`."""
-        return words.limits(report)
 
     def positive(self, report: Report) -> str:
         """There is no such thing."""
@@ -292,7 +272,7 @@ def functions(truth: Floats, risks: Floats, point: Points) -> dict[str, Weighted
             ]
         )
 
-    return {name: over_labels(name) for name in words.BETTER}
+    return {name: over_labels(name) for name in multilabel_words.BETTER}
 
 
 def _areas(truth: Floats, risks: Floats, groups: NDArray[np.int64]) -> list[Area | None]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,8 @@ from medpipe.errors import DataError
 from medpipe.evaluation import conformal
 from medpipe.evaluation.examples import first
 from medpipe.evaluation.intervals import Estimate, percentile
-from medpipe.evaluation.measures import regression_words as words
-from medpipe.evaluation.measures import resampling
-from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Sentence
+from medpipe.evaluation.measures import regression_words, resampling
+from medpipe.evaluation.measures.contract import Chosen, Drawn, Measures, Report, Words
 from medpipe.evaluation.measures.resampling import Weighted
 from medpipe.evaluation.sample import Floats, ratio
 from medpipe.evaluation.scored import Scored
@@ -43,10 +42,11 @@ _ROUNDING = 1e-12
 class Measured(Measures[Line]):
     """Errors in the label's unit; R² is the share of the variance that is explained."""
 
+    words: ClassVar[Words] = regression_words
     main = "r2"
-    better = words.BETTER
-    names = words.NAMES
-    methods = words.METHODS
+    better = regression_words.BETTER
+    names = regression_words.NAMES
+    methods = regression_words.METHODS
     second = "mae"
     shown = ("r2", "mae", "coverage")
 
@@ -191,32 +191,12 @@ class Measured(Measures[Line]):
         ends = self.objective.ends(answers, point)
         return regression_plots.drawn(self.truth(test), answers, report, ends=ends)
 
-    def lead(self, report: Report) -> str:
-        """See `Measures.lead`."""
-        return words.lead(report)
-
-    def headline(self, report: Report) -> list[Sentence]:
-        """See `Measures.headline`."""
-        return words.headline(report)
-
-    def believed(self, report: Report) -> str:
-        """See `Measures.believed`."""
-        return words.believed(report)
-
-    def alerts(self, report: Report) -> list[str]:
-        """See `Measures.alerts`."""
-        return words.alerts(report)
-
     def formula(self, report: Report) -> str:
         """See `Measures.formula`."""
         line, (label,) = report["operating_point"], self.objective.labels
         limits = (("not below", label.low), ("not above", label.high))
         cut = "".join(f", {what} {limit:g}" for what, limit in limits if limit is not None)
         return f"answer = {line['offset']:.4g} + {line['scale']:.4g} · output{self.unit}{cut}"
-
-    def limits(self, report: Report) -> list[str]:
-        """See `Measures.limits`."""
-        return words.limits(report)
 
     def positive(self, report: Report) -> str:
         """There is no such thing."""

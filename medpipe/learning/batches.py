@@ -76,12 +76,24 @@ def plan(count: int, *, batch_size: int, seed: int, epoch: int) -> list[Indices]
     return np.array_split(order, max(1, round(count / batch_size)))
 
 
-def fetched(rows: Rows, batches: Sequence[Indices]) -> Iterator[Batch]:
-    """`batches` of `rows`, the next one being read while the caller works on the last."""
+def fetched(rows: Rows, batches: Sequence[Indices], *, pinned: bool = False) -> Iterator[Batch]:
+    """`batches` of `rows`, the next one being read while the caller works on the last.
+
+    Parameters
+    ----------
+    pinned : in memory from which a GPU copies by itself, while the processor goes on
+    """
+
+    def read(batch: Indices) -> Batch:
+        inputs, targets = rows.at(batch)
+        if not pinned:
+            return inputs, targets
+        return tuple(each.pin_memory() for each in inputs), targets.pin_memory()
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fetch") as reader:
         ahead = None
         for batch in batches:
-            upcoming = reader.submit(rows.at, batch)
+            upcoming = reader.submit(read, batch)
             if ahead is not None:
                 yield ahead.result()
             ahead = upcoming

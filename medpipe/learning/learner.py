@@ -203,11 +203,14 @@ class _Training:
         rank, world = self.fabric.global_rank, self.fabric.world_size
         mine = [batch[rank::world] for batch in plan[self.batch :]]
         self.module.train()
-        for batch in batches.fetched(self.train, mine):
+        on_gpu = self.fabric.device.type == "cuda"
+        for batch in batches.fetched(self.train, mine, pinned=on_gpu):
             self._step(batch, steps=len(plan))
             self.batch, seen = self.batch + 1, seen + len(batch[1]) * world
             if time.perf_counter() - self.saved > save_every_s and self.batch < len(plan):
                 self._save(checkpoints)
+        if on_gpu:
+            torch.cuda.synchronize()  # it still works on the last batches
         trained = time.perf_counter() - started
         self._validate(started, examples_per_s=seen / trained)
         pause_s = min(save_every_s, self.saving_s / _SAVING_MAX)

@@ -12,6 +12,7 @@ Processor time per sample is what remains comparable on a machine that is busy w
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -151,6 +152,7 @@ def main() -> None:
         for name, run in contenders.items():
             before = time.process_time()
             rates[name].append(run())
+            print(f"{name}: {rates[name][-1]:.0f} samples/s", file=sys.stderr, flush=True)
             spent[name].append(1000 * (time.process_time() - before) / len(data))
     precision = hardware.choose(setting.params).precision
     print(f"| {setting} | samples/s | learner is | processor ms per sample | learner is |")

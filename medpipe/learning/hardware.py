@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from medpipe.config import TrainParams
 from medpipe.errors import ParamsError
 
 _FAST_BF16 = ("avx512_bf16", "amx_bf16")
 """Processor flags with which bfloat16 pays; without them it is emulated, four times slower."""
+_CUBLAS_WORKSPACE = ":4096:8"
+"""Buffers of cuBLAS with which its sums keep their order (cuBLAS, "Results reproducibility")."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,37 @@ def choose(params: TrainParams) -> Hardware:
 def has_fast_bf16(capabilities: Mapping[str, object]) -> bool:
     """Whether a processor with these flags (as of `torch.cpu.get_capabilities`) gains by bf16."""
     return any(capabilities.get(flag) for flag in _FAST_BF16)
+
+
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """The same draws and sums every time, and the caller's generators as they were.
+
+    A CUDA device adds numbers in the order in which its threads happen to end, unless told not to;
+    an operation for which there is no ordered way is warned of. Attention is computed step by step
+    there, because its fused kernels keep no order while others are only warned of. Fresh memory is
+    not filled first: that guards against reading what nobody wrote, at the price of a write of
+    every tensor.
+    """
+    on_gpu = device.type == "cuda"
+    if on_gpu:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACE)
+    was = torch.are_deterministic_algorithms_enabled()
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic  # torch declares no types for it
+    filled = memory.fill_uninitialized_memory
+    with (
+        torch.random.fork_rng([device.index] if on_gpu else []),
+        torch.backends.cudnn.flags(benchmark=False, deterministic=True),
+        sdpa_kernel(SDPBackend.MATH) if on_gpu else nullcontext(),
+    ):
+        try:
+            torch.use_deterministic_algorithms(on_gpu or was, warn_only=True)
+            memory.fill_uninitialized_memory = False
+            yield
+        finally:
+            torch.use_deterministic_algorithms(was, warn_only=warned)
+            memory.fill_uninitialized_memory = filled
 
 
 def _cpu_precision(params: TrainParams) -> Literal["fp32", "bf16"]:

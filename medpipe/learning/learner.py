@@ -107,11 +107,7 @@ def fit(
     if params.threads:
         torch.set_num_threads(params.threads)
     fabric = _launched(chosen)
-    gpus = [fabric.device.index] if fabric.device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(gpus),
-        torch.backends.cudnn.flags(benchmark=False, deterministic=True),
-    ):
+    with hardware.exact(fabric.device):
         training = _Training(fabric, network, objective, train, val, params, augment)
         resumed = training.resume(checkpoints)
         while not training.finished:
@@ -144,6 +140,7 @@ class _Training:
         augment: nn.Module | None,
     ) -> None:
         self.fabric, self.objective, self.params = fabric, objective, params
+        self.on_gpu = fabric.device.type == "cuda"
         self.network, self.train, self.val = network, train, val
         self.augment = None if augment is None else augment.to(fabric.device)
         self.weights = objective.class_weights(train.targets, params.class_weights)
@@ -203,13 +200,12 @@ class _Training:
         rank, world = self.fabric.global_rank, self.fabric.world_size
         mine = [batch[rank::world] for batch in plan[self.batch :]]
         self.module.train()
-        on_gpu = self.fabric.device.type == "cuda"
-        for batch in batches.fetched(self.train, mine, pinned=on_gpu):
+        for batch in batches.fetched(self.train, mine, pinned=self.on_gpu):
             self._step(batch, steps=len(plan))
             self.batch, seen = self.batch + 1, seen + len(batch[1]) * world
             if time.perf_counter() - self.saved > save_every_s and self.batch < len(plan):
                 self._save(checkpoints)
-        if on_gpu:
+        if self.on_gpu:
             torch.cuda.synchronize()  # it still works on the last batches
         trained = time.perf_counter() - started
         self._validate(started, examples_per_s=seen / trained)
@@ -281,10 +277,8 @@ class _Training:
         mine = (rank + world * np.arange(math.ceil(len(rows) / world))) % len(rows)
         self.module.eval()
         with torch.inference_mode():
-            found = [
-                self.module(*self.fabric.to_device(rows.at(part)[0])).float()
-                for part in _pieces(mine, _SCORED_AT_ONCE)
-            ]
+            pieces = batches.fetched(rows, _pieces(mine, _SCORED_AT_ONCE), pinned=self.on_gpu)
+            found = [self.module(*self.fabric.to_device(inputs)).float() for inputs, _ in pieces]
             gathered = self.fabric.all_gather(torch.cat(found))  # (world, share, K), or (N, K)
         if world > 1:
             gathered = gathered.transpose(0, 1).flatten(0, 1)[: len(rows)]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import bentoml
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from medpipe import config
 from medpipe.errors import ParamsError
@@ -82,7 +83,23 @@ class MedpipeService:
         return True
 
 
-# Before everything, outermost first: what BentoML itself answers, now or later, included.
+class _Straight:
+    """All but the health routes straight to our application.
+
+    BentoML's own pages, one of which loads a tag manager, are so out of reach, whatever a release
+    of it may add; and a request is spared a search through two tables of routes.
+    """
+
+    def __init__(self, bentoml_app: ASGIApp) -> None:
+        self._bentoml_app = bentoml_app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_theirs = scope["type"] != "http" or scope["path"] in access.OPEN
+        await (self._bentoml_app if is_theirs else app)(scope, receive, send)
+
+
+# Before everything, outermost first.
 _front = MedpipeService.add_asgi_middleware  # type: ignore[attr-defined]  # it is a Service now
 _front(cors.Cors)
 _front(access.Guard, porter=_porter, refuse=api.refused)
+_front(_Straight)

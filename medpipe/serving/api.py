@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from medpipe import __version__
-from medpipe.errors import MedpipeError, RequestError
+from medpipe.errors import MedpipeError
 from medpipe.records import record
 from medpipe.serving import access, cors, intake, refusal
 from medpipe.serving.access import routes as access_routes
@@ -157,9 +157,6 @@ def create(
     api.include_router(fhir.router(desk))
     api.include_router(cds_hooks.router(desk))
     api.add_api_route("/", routes.front, include_in_schema=False)
-    # BentoML puts its own pages after ours: one loads a tag manager, these belong to it.
-    for path in ("/docs.json", "/static_content/{rest:path}"):
-        api.add_api_route(path, routes.absent, include_in_schema=False)
     api.add_middleware(access.Guard, porter=porter, refuse=refused)
     api.add_middleware(cors.Cors)  # outermost: a browser asks whether it may ask before it says who
     access_routes.describe(api)
@@ -254,11 +251,6 @@ class _Routes:
 
     async def front(self) -> FileResponse:
         return FileResponse(self._page, media_type="text/html", headers=_PAGE_HEADERS)
-
-    async def absent(self) -> Response:
-        return refusal.response(
-            RequestError("there is nothing here; see /v1/openapi.json", status=404)
-        )
 
 
 async def _refuse(_: Request, error: Exception) -> Response:

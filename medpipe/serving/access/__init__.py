@@ -9,5 +9,6 @@ set up, by its coming from this very machine (`machine`). Which scope a route ne
 from medpipe.serving.access.caller import Caller
 from medpipe.serving.access.guard import Guard
 from medpipe.serving.access.porter import Porter, at
+from medpipe.serving.access.routes import OPEN
 
-__all__ = ["Caller", "Guard", "Porter", "at"]
+__all__ = ["OPEN", "Caller", "Guard", "Porter", "at"]

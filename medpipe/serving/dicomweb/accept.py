@@ -6,6 +6,7 @@ PS3.18 sections 8.7.3 and 8.7.5.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from urllib.request import parse_http_list
 
@@ -19,7 +20,8 @@ RELATED = 'multipart/related; type="application/dicom"'
 _SYNTAXES = (b"*", b"1.2.840.10008.1.2.1")  # any; Explicit VR Little Endian, which is what is sent
 
 
-def preferred(header: str | None, offered: Sequence[str]) -> str | None:
+@functools.lru_cache(maxsize=64)  # clients send the same few
+def preferred(header: str | None, offered: tuple[str, ...]) -> str | None:
     """Of `offered` the type with the highest quality, the first of equals; None if none will do."""
     ranges = parse_http_list(header) if header and header.strip() else ["*/*"]
     best = max(offered, key=lambda offer: _quality(offer, ranges))

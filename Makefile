@@ -24,8 +24,10 @@ lint: $(INSTALLED) ## format, lint, types, forbidden imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# load.py and steady.py take many minutes and are run by hand; peers.py and machine.py are parts.
+BENCHES := $(filter-out $(addprefix bench/,load.py machine.py peers.py steady.py),$(wildcard bench/*.py))
 bench: $(INSTALLED) ## every claim of speed and memory, measured against a peer; prints tables
-	@for script in $(filter-out bench/machine.py,$(wildcard bench/*.py)); do echo "== $$script"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$script || exit 1; done
+	@for script in $(BENCHES); do echo "== $$script"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what the pipeline made here, keys and data included; keeps .venv
 	rm -rf data models reports .medpipe .dvc/cache .dvc/tmp dvc.lock

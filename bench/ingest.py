@@ -35,12 +35,13 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from medpipe import stages
 from medpipe.paths import Layout
+from medpipe.split import SIDES
 from medpipe.synthetic.anatomy import Anatomy, opacities
 from medpipe.synthetic.people import invent
 from medpipe.synthetic.radiograph import phantom
 from medpipe.synthetic.record import Coding, Visit, dicom_file
 from medpipe.synthetic.scanner import SCANNERS, expose
-from medpipe.tables.ready import SIDES, Ready
+from medpipe.tables.ready import Ready
 
 SIDE_PX = 2048
 SIZE_PX = 64

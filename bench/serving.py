@@ -1,24 +1,25 @@
-"""The service against FastAPI with ONNX Runtime: same model, same uploads, same decoding.
+"""The service against FastAPI with ONNX Runtime, and against ``mlflow models serve``.
 
-The peer is what a careful developer writes without medpipe: FastAPI, ``UploadFile``, decoding and
-scoring in its thread pool, ONNX Runtime with its default threads, no batching. Reading and encoding
-are the workload's own on both sides, so that only the serving differs. Each server is a process of
-its own on a free port of this machine; cells alternate between the two, and both are up all along.
-CPU is what the server's processes used per answer: it tells more than the clock on a busy machine.
-medpipe has every answer on record, on the disk, before it leaves; the peer records nothing. Of what
-a lone client waits longer, most is the flush of the disk.
+The same model, the same uploads, the same decoding on one process each (`peers.py`), so that only
+the serving differs; the int8 form of the model, and medpipe without its record of answers, beside
+it. medpipe is as a hospital runs it: every answer is on the disk, on record, before it leaves.
 
-    python bench/serving.py [--seconds 4] [--clients 1 8 32]
+Each server listens on a free port of this machine, all are up all along, and cells alternate, so
+that what else the machine does meets all of them. CPU is what a server's processes used per answer:
+it tells more than the clock on a busy machine. What a flush of the disk took meanwhile is printed
+too: a lone client waits for one.
+
+    python bench/serving.py [--seconds 3] [--rounds 2] [--clients 1 8 32]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import functools
 import json
-import math
 import os
 import signal
 import socket
@@ -28,15 +29,15 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
-import fastapi
+import ingest
 import machine
 import numpy as np
-import onnxruntime
+import peers
 import psutil
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -44,49 +45,138 @@ from medpipe import certificate, config, files, workloads
 from medpipe.errors import UnreadableError
 
 ROOT = Path(__file__).resolve().parents[1]
-WORKLOAD = "chest_xray"
+WORKLOAD = peers.WORKLOAD
 PNG_SIDE_PX = 1024
 WARM_UP_S = 1.5
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--seconds", type=float, default=4, help="per cell, at most 8 [4]")
+    arguments.add_argument("--seconds", type=float, default=3, help="per cell and round [3]")
+    arguments.add_argument("--rounds", type=int, default=2, help="of each cell [2]")
     arguments.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32])
+    arguments.add_argument("--uploads", nargs="+", default=list(UPLOADS), choices=UPLOADS)
     given = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        releases = Path(folder) / "releases"
-        os.environ["MEDPIPE_TRUSTED_KEYS"] = make_release(releases / WORKLOAD)
-        compare(releases, clients=given.clients, seconds=min(given.seconds, 8))
-    print(f"\n{machine.line('onnxruntime')}")
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(served(one, Path(folder))) for one in KINDS]
+        for name in given.uploads:
+            compare(
+                servers, name, clients=given.clients, seconds=given.seconds, rounds=given.rounds
+            )
+        print(f"\na flush of this disk: {flush_ms(Path(folder)):.2f} ms (median of 200)")
+    print(machine.line("onnxruntime", "fastapi", "mlflow"))
 
 
-def compare(releases: Path, *, clients: list[int], seconds: float) -> None:
-    """Print the table."""
-    uploads = {"PNG": png(), "DICOM": dicom()}
-    print("| upload | clients | server | answers/s | p50 ms | p99 ms | CPU ms/answer |")
+def compare(
+    servers: list[Server], name: str, *, clients: list[int], seconds: float, rounds: int
+) -> None:
+    """Print the table of one kind of upload."""
+    content = UPLOADS[name]()
+    print(f"\n{name}, {len(content) // 1024} KiB:\n")
+    print("| clients | server | answers/s | p50 ms | p99 ms | CPU ms/answer | medpipe is |")
     print("|---|---|---|---|---|---|---|")
-    with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(served(*one, releases)) for one in SERVERS]
-        for kind, content in uploads.items():
+    for server in servers:
+        asyncio.run(load(server, content, clients=4, seconds=WARM_UP_S))
+    for count in clients:
+        cells = {server.kind.name: Cell() for server in servers}
+        for _ in range(rounds):
             for server in servers:
-                asyncio.run(load(server, content, clients=4, seconds=WARM_UP_S))
-            for count in clients:
-                for server in servers:
-                    cell = asyncio.run(load(server, content, clients=count, seconds=seconds))
-                    figures = " | ".join(f"{figure:.1f}" for figure in cell)
-                    size = f"{kind} {len(content) // 1024} KiB"
-                    print(f"| {size} | {count} | {server.name} | {figures} |", flush=True)
+                cell = asyncio.run(load(server, content, clients=count, seconds=seconds))
+                cells[server.kind.name] += cell
+        ours = cells[KINDS[0].name]
+        for kind, cell in cells.items():
+            times = "" if cell is ours else f"{ours.rate / cell.rate:.2f} ×"
+            print(f"| {count} | {kind} | {cell.row} | {times} |", flush=True)
+
+
+@dataclass
+class Cell:
+    """What some clients saw of one server."""
+
+    latencies: list[float] = field(default_factory=list)
+    took_s: float = 0.0
+    cpu_s: float = 0.0
+
+    def __iadd__(self, other: Cell) -> Cell:
+        self.latencies += other.latencies
+        self.took_s += other.took_s
+        self.cpu_s += other.cpu_s
+        return self
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return len(self.latencies) / self.took_s
+
+    @property
+    def row(self) -> str:
+        """Rate, 50th and 99th percentile, processor time, as in the table."""
+        cuts = statistics.quantiles(self.latencies, n=100)
+        figures = (cuts[49] * 1e3, cuts[98] * 1e3, 1e3 * self.cpu_s / len(self.latencies))
+        return " | ".join([f"{self.rate:.0f}", *(f"{figure:.1f}" for figure in figures)])
+
+
+def form(path: str, content: bytes) -> bytes:
+    """An HTTP request with `content` as the field ``file`` of a form."""
+    part = 'Content-Disposition: form-data; name="file"; filename="image"\r\n\r\n'
+    body = f"--cut\r\n{part}".encode() + content + b"\r\n--cut--\r\n"
+    return _request(path, body, "multipart/form-data; boundary=cut")
+
+
+def in_json(path: str, content: bytes) -> bytes:
+    """An HTTP request as MLflow takes it."""
+    body = json.dumps({"inputs": [base64.b64encode(content).decode()]}).encode()
+    return _request(path, body, "application/json")
+
+
+def _request(path: str, body: bytes, kind: str) -> bytes:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+        f"Content-Type: {kind}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A server that can be started.
+
+    Parameters
+    ----------
+    command : module of Python, and its arguments
+    ready, path : where it says that it is ready, and where uploads go
+    request : from path and upload to an HTTP request
+    variant : of the model
+    """
+
+    name: str
+    command: str
+    ready: str = "/readyz"
+    path: str = f"/v1/{WORKLOAD}"
+    request: Callable[[str, bytes], bytes] = form
+    variant: str = "fp32"
+
+
+_UVICORN = "uvicorn --factory --no-access-log --log-level warning peers:"
+_MLFLOW = "mlflow models serve --env-manager local --workers 1 --model-uri mlflow"
+MEDPIPE = Kind("medpipe", "bentoml serve")
+KINDS = (
+    MEDPIPE,
+    Kind("medpipe, int8", "bentoml serve", variant="int8"),
+    Kind("medpipe, no record", _UVICORN + "unrecorded"),
+    Kind("FastAPI + ORT", _UVICORN + "by_fastapi", ready="/ready", path="/predict"),
+    Kind("mlflow models serve", _MLFLOW, ready="/ping", path="/invocations", request=in_json),
+)
 
 
 @dataclass(frozen=True)
 class Server:
     """One that is running."""
 
-    name: str
-    path: str
+    kind: Kind
     port: int
     process: psutil.Process
+    audit: Path
 
     def cpu_s(self) -> float:
         """Processor time so far, of all its processes."""
@@ -94,125 +184,87 @@ class Server:
         return sum(sum(each.cpu_times()[:2]) for each in family)
 
 
-_PEER = "uvicorn serving:peer --factory --app-dir bench --no-access-log --log-level warning"
-SERVERS = (
-    ("medpipe", ["bentoml", "serve"], "/readyz", f"/v1/{WORKLOAD}"),
-    ("FastAPI + ORT", _PEER.split(), "/ready", "/predict"),
-)
-"""Name, module with arguments, where it says that it is ready, where uploads go."""
+async def load(server: Server, content: bytes, *, clients: int, seconds: float) -> Cell:
+    """What `clients` that never rest see."""
+    request = server.kind.request(server.kind.path, content)
+    cell, cpu_s, started = Cell(), server.cpu_s(), time.perf_counter()
+    asked = (_client(server.port, request, started + seconds, cell) for _ in range(clients))
+    await asyncio.gather(*asked)
+    cell.took_s = time.perf_counter() - started
+    cell.cpu_s = server.cpu_s() - cpu_s
+    return cell
 
 
-def peer() -> fastapi.FastAPI:
-    """The application that medpipe is compared with."""
-    folder = Path(config.environment("MEDPIPE_RELEASES") or "") / WORKLOAD
-    session = onnxruntime.InferenceSession(folder / "model.onnx")
-    state = json.loads((folder / "state.json").read_text())
-    settings = json.loads((folder / "settings.json").read_text())
-    workload = workloads.get(WORKLOAD)
-    api = fastapi.FastAPI()
-
-    @api.get("/ready")
-    def ready() -> bool:
-        return True
-
-    @api.post("/predict")
-    def predict(file: fastapi.UploadFile) -> dict[str, float | bool]:
-        _, inputs = workload.request(file.file.read(), state, limits=settings["limits"])
-        batch = {name: array[None] for name, array in inputs.items()}
-        logit = float(session.run(["logit"], batch)[0][0]) / settings["temperature"]
-        risk = 1 / (1 + math.exp(-logit))
-        return {"risk": risk, "decision": risk >= settings["threshold"]}
-
-    return api
-
-
-async def load(
-    server: Server, content: bytes, *, clients: int, seconds: float
-) -> tuple[float, float, float, float]:
-    """What `clients` that never rest see: answers/s, 50th and 99th percentile in ms, CPU ms."""
-    request = upload(server.path, content)
-    latencies: list[float] = []
-    cpu_s, started = server.cpu_s(), time.perf_counter()
-    until = started + seconds
-    await asyncio.gather(*(_client(server.port, request, until, latencies) for _ in range(clients)))
-    took = time.perf_counter() - started
-    cuts = statistics.quantiles(latencies, n=100)
-    cpu_ms = 1000 * (server.cpu_s() - cpu_s) / len(latencies)
-    return len(latencies) / took, cuts[49] * 1000, cuts[98] * 1000, cpu_ms
-
-
-async def _client(port: int, request: bytes, until: float, latencies: list[float]) -> None:
+async def _client(port: int, request: bytes, until: float, cell: Cell) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while (started := time.perf_counter()) < until:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
-        body = await reader.readexactly(int(fields[b"content-length"]))
-        if b" 200 " not in head[:16]:
-            raise SystemExit(f"the server refused: {head[:40]!r} {body[:200]!r}")
-        latencies.append(time.perf_counter() - started)
+        status, body = await exchange(reader, writer, request)
+        if status != 200:
+            raise SystemExit(f"the server refused: {status} {body[:200]!r}")
+        cell.latencies.append(time.perf_counter() - started)
     writer.close()
 
 
-def upload(path: str, content: bytes) -> bytes:
-    """An HTTP request with `content` as the field ``file`` of a form."""
-    part = 'Content-Disposition: form-data; name="file"; filename="image"\r\n\r\n'
-    body = f"--cut\r\n{part}".encode() + content + b"\r\n--cut--\r\n"
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
-        "Content-Type: multipart/form-data; boundary=cut\r\n\r\n"
-    )
-    return head.encode() + body
+async def exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> tuple[int, bytes]:
+    """Status and body of the response to `request`."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
+    body = await reader.readexactly(int(fields[b"content-length"]))
+    return int(head.split(b" ", 2)[1]), body
 
 
 @contextlib.contextmanager
-def served(
-    name: str, command: list[str], ready: str, path: str, releases: Path
-) -> Iterator[Server]:
-    """A server started with `command`, which ends with the block."""
+def served(kind: Kind, folder: Path, **told: str) -> Iterator[Server]:
+    """A server of `kind` in a new folder below `folder`, which ends with the block.
+
+    `told` are environment variables; the record of answers is ``audit.db`` in its folder.
+    """
+    home = folder / kind.name.replace(" ", "-")
+    trusted = make_release(home / "releases" / WORKLOAD, variant=kind.variant)
+    if kind.command == _MLFLOW:
+        peers.save(home / "releases" / WORKLOAD, home / "mlflow")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {
         **os.environ,
-        "MEDPIPE_RELEASES": str(releases),
-        "MEDPIPE_AUDIT": f"sqlite:///{releases.with_name('audit.db')}",  # on the disk, as it is
-        "PYTHONPATH": str(ROOT),
+        "MEDPIPE_RELEASES": str(home / "releases"),
+        "MEDPIPE_TRUSTED_KEYS": trusted,
+        "MEDPIPE_AUDIT": f"sqlite:///{home / 'audit.db'}",  # on the disk, as it is
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "bench")]),
+        **told,
     }
-    with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command, "--port", str(port)],
-            cwd=ROOT,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
+    command = [sys.executable, "-m", *kind.command.split(), "--port", str(port)]
+    where = home if kind.command == _MLFLOW else ROOT
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=where, env=environment, stdout=log, stderr=log)
         try:
-            _wait(f"http://127.0.0.1:{port}{ready}", server)
-            yield Server(name, path, port, psutil.Process(server.pid))
+            _wait(f"http://127.0.0.1:{port}{kind.ready}", server, home / "log")
+            yield Server(kind, port, psutil.Process(server.pid), home / "audit.db")
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(20)
 
 
-def _wait(address: str, server: subprocess.Popen[bytes], limit_s: float = 60) -> None:
+def _wait(address: str, server: subprocess.Popen[bytes], log: Path, limit_s: float = 60) -> None:
     until = time.monotonic() + limit_s
-    while time.monotonic() < until:
-        if server.poll() is not None:
-            raise SystemExit(f"the server ended with {server.returncode}")
+    while time.monotonic() < until and server.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
             return
         time.sleep(0.2)
-    raise SystemExit(f"{address} was not ready within {limit_s:.0f} s")
+    raise SystemExit(f"{address} was not ready; its log ends with\n{log.read_text()[-2000:]}")
 
 
-def make_release(folder: Path) -> str:
+def make_release(folder: Path, *, variant: str = "fp32") -> str:
     """An untrained network of params.yaml as a signed release; its public key, hexadecimal.
 
     A trained one would be exactly as fast. The key is made for this and thrown away.
     """
-    # Delayed: torch, and the peer imports this module too.
-    from medpipe.artefact import distance, graph
+    # Delayed: torch, which no server needs.
+    from medpipe.artefact import distance, graph, int8
 
     workload = workloads.get(WORKLOAD)
     params = config.load(ROOT, workload)
@@ -221,11 +273,14 @@ def make_release(folder: Path) -> str:
     state = workload.fit(rows, params.preprocess)
     inputs = {name: array[None] for name, array in workload.encode(rows[0], state).items()}
     folder.mkdir(parents=True)
-    graph.export(workload.model(params.model, state).eval(), inputs, folder / "model.onnx")
-    distance.add(folder / "model.onnx", {n: array.repeat(2, axis=0) for n, array in inputs.items()})
+    model = folder / "model.onnx"
+    graph.export(workload.model(params.model, state).eval(), inputs, model)
+    if variant == "int8":
+        int8.quantise(model, model, inputs)
+    distance.add(model, {name: array.repeat(2, axis=0) for name, array in inputs.items()})
     settings = {
         "workload": WORKLOAD,
-        "variant": "fp32",
+        "variant": variant,
         "version": 0,
         "run_id": "untrained",
         "temperature": 1.0,
@@ -248,9 +303,9 @@ def _signed(folder: Path) -> str:
     return key.public_key().public_bytes_raw().hex()
 
 
-def png() -> bytes:
-    """A soft picture of `PNG_SIDE_PX`, as large as a radiograph that was exported for a talk."""
-    noise = np.random.default_rng(0).integers(0, 255, (PNG_SIDE_PX, PNG_SIDE_PX), dtype=np.uint8)
+def png(side_px: int = PNG_SIDE_PX) -> bytes:
+    """A soft square picture, at `PNG_SIDE_PX` as large as a film that was exported for a talk."""
+    noise = np.random.default_rng(0).integers(0, 255, (side_px, side_px), dtype=np.uint8)
     return bytes(cv2.imencode(".png", cv2.GaussianBlur(noise, (0, 0), 6))[1])
 
 
@@ -270,6 +325,27 @@ def dicom() -> bytes:
             workload.read(content, limits=limits)
             return content
     raise SystemExit("the sample has no readable file")
+
+
+UPLOADS: dict[str, Callable[[], bytes]] = {
+    f"PNG {PNG_SIDE_PX}²": png,
+    f"DICOM {ingest.SIDE_PX}², uncompressed": functools.partial(ingest.film, 1),
+    "the largest DICOM of the sample": dicom,
+}
+"""A film exported for a talk; as a detector sends it; and so small that only the serving counts."""
+
+
+def flush_ms(folder: Path, count: int = 200) -> float:
+    """Median time that the disk of `folder` needs to have 4 KiB for good."""
+    took = []
+    with (folder / "flush").open("wb") as file:
+        for _ in range(count):
+            file.write(bytes(4096))
+            file.flush()
+            started = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took.append(time.perf_counter() - started)
+    return 1e3 * statistics.median(took)
 
 
 if __name__ == "__main__":

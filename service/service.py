@@ -43,7 +43,8 @@ def _workers() -> int:
 
 @bentoml.service(
     name="medpipe",
-    # Batches form within a process, and decoding and model use threads: one is right for most.
+    # Batches form within a process, and decoding and model use threads: one is right for most
+    # (docs/serve.md says when two are). BentoML looks every 10 s for one that has died.
     workers=_workers(),
     traffic={"timeout": 60},
     metrics={"enabled": False},

@@ -8,11 +8,13 @@ and a path may hold a name.
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
 from pathlib import Path
 
 import bentoml
+from bentoml._internal.utils import circus
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,6 +22,13 @@ from medpipe import config
 from medpipe.errors import ParamsError
 from medpipe.serving import access, api, catalogue, cors, recorder
 from medpipe.serving.log import WithoutValues
+
+# BentoML's arbiter looks every 10 s for a process that has died: so long nobody would be answered.
+# It has no setting for that (release 1.4.39); it imports this module before it makes its arbiter.
+_LOOK_S = 1.0
+circus.create_standalone_arbiter = functools.partial(
+    circus.create_standalone_arbiter, check_delay=_LOOK_S
+)
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,7 +53,7 @@ def _workers() -> int:
 @bentoml.service(
     name="medpipe",
     # Batches form within a process, and decoding and model use threads: one is right for most
-    # (docs/serve.md says when two are). BentoML looks every 10 s for one that has died.
+    # (docs/serve.md says when two are).
     workers=_workers(),
     traffic={"timeout": 60},
     metrics={"enabled": False},

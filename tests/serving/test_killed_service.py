@@ -107,6 +107,19 @@ def test_every_answer_that_arrived_is_on_record_once_whatever_is_killed(
     assert set(given) <= set(on_record)
 
 
+def test_a_killed_process_is_replaced_within_two_seconds(tmp_path, pytestconfig):
+    with running.serve(pytestconfig.rootpath, tmp_path) as address:
+        (before,) = server(address)[1]
+        before.kill()
+        time.sleep(2)
+        (after,) = server(address)[1]
+        assert after.pid != before.pid
+        until = time.monotonic() + 60
+        while httpx.get(f"{address}/readyz", timeout=60).status_code != 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
 def test_all_processes_killed_at_once_leave_a_record_that_the_next_start_goes_on_with(
     tmp_path, pytestconfig, audit_database
 ):

@@ -8,11 +8,13 @@ at import is left where it is, with all that only it needs.
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 from medpipe.errors import MedpipeError
+from medpipe.paths import SOURCE
 
 _OURS = ("medpipe", "service")
 
@@ -55,6 +57,12 @@ def loaded(root: str, source: Path) -> dict[str, Path]:
 
 def distributions(extra: str | None) -> list[str]:
     """Names of the distributions that medpipe requires: its core (None), or an extra's."""
+    written = SOURCE / "pyproject.toml"
+    if written.is_file():
+        # An editable install remembers the requirements of the day it was made.
+        project = tomllib.loads(written.read_text(encoding="utf-8"))["project"]
+        extras = project["optional-dependencies"]
+        return [_name(each) for each in (extras[extra] if extra else project["dependencies"])]
     marker = None if extra is None else f"extra == '{extra}'"
     names = []
     for requirement in metadata.requires("medpipe") or []:

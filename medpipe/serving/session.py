@@ -70,6 +70,14 @@ class Mapped(NamedTuple):
     map: np.ndarray
 
 
+_PROVIDERS: tuple[tuple[str, dict[str, str]], ...] = (
+    # Its 10-bit products would move a probability by more than the parity of an artefact allows.
+    ("CUDAExecutionProvider", {"use_tf32": "0"}),
+    ("CPUExecutionProvider", {}),
+)
+"""First choice first. Without a graphics card ONNX Runtime says so and takes the next."""
+
+
 class Session:
     """Scores and explains batches with the model in `path`. Threads may share it.
 
@@ -113,6 +121,11 @@ class Session:
         return tuple(entry.name for entry in self._scorer.get_inputs())
 
     @property
+    def providers(self) -> tuple[str, ...]:
+        """What computes, in order of preference: "CUDAExecutionProvider" is a graphics card."""
+        return tuple(self._scorer.get_providers())
+
+    @property
     def width(self) -> int:
         """K where the logits are (B, K), and 1 where they are (B,)."""
         shape = next(e.shape for e in self._scorer.get_outputs() if e.name == "logit")
@@ -153,7 +166,9 @@ def opened(content: bytes, threads: int) -> ort.InferenceSession:
     options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
     # Threads that wait for work by spinning take the processor from those that decode uploads.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    here = ort.get_available_providers()  # of the build that is installed, not of the machine
+    providers = [provider for provider in _PROVIDERS if provider[0] in here]
+    return ort.InferenceSession(content, options, providers=providers)
 
 
 def run(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
@@ -81,3 +82,10 @@ def test_an_artefact_that_is_cut_short_is_refused(artefact: Path, kept: int) -> 
     artefact.write_bytes(artefact.read_bytes()[:kept])
     with pytest.raises(MissingStageError, match="is not a whole ONNX model"):
         Session(artefact)
+
+
+def test_where_no_graphics_card_can_be_used_the_processor_computes(artefact: Path) -> None:
+    here = onnxruntime.get_available_providers()
+    if "CUDAExecutionProvider" in here:
+        pytest.skip("this ONNX Runtime is built for graphics cards")
+    assert Session(artefact, threads=1).providers == ("CPUExecutionProvider",)

@@ -16,6 +16,7 @@ from flows import console, page, steps
 from medpipe import files, promotion, stages, tracking
 from medpipe import package as packaging
 from medpipe.errors import TrackingError
+from medpipe.image import foundation
 from medpipe.paths import Layout
 from medpipe.project import open_workload
 
@@ -44,7 +45,8 @@ def promote(workload: str, *, root: Path) -> dict[str, Any]:
 @task
 def package(workload: str, *, root: Path) -> dict[str, Any]:
     """Build the bento that serves the champion."""
-    built = packaging.package(workload, Layout(root, workload))
+    opened = open_workload(workload, root)
+    built = packaging.package([opened.layout], foundation.cpu(opened.params.image))
     get_run_logger().info("package: %s, %.1f MiB", built["tag"], built["mib"])
     return built
 

@@ -36,7 +36,8 @@ COMMANDS = {
     "keys": ("access", "Who may ask the service: add, list and revoke API keys."),
     "audit": ("audit", "The record of every answer: verify it, show it, search it."),
     "trace": ("audit", "From an answer to its model, run, commit, data and patients."),
-    "package": ("release", "Build the bento that serves the champion."),
+    "package": ("deliver", "Build the bento that serves the champion."),
+    "image": ("deliver", "Build the champion's container, and check it before it gets its name."),
 }
 """Name → (module of `medpipe.commands`, one line of help)."""
 

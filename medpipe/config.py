@@ -24,6 +24,7 @@ from medpipe.sections import (
     EvaluateParams,
     ExportParams,
     GateParams,
+    ImageParams,
     IngestParams,
     Params,
     ServeParams,
@@ -41,6 +42,7 @@ __all__ = [
     "EvaluateParams",
     "ExportParams",
     "GateParams",
+    "ImageParams",
     "IngestParams",
     "Params",
     "ServeParams",
@@ -130,10 +132,10 @@ def effective(params: Params) -> dict[str, Any]:
     """Every parameter with its default filled in, as JSON, to be saved beside a result.
 
     Path and options of the source are left out, because a folder's or a file's name may spell a
-    person's; what the source held is identified by the version of raw. So is section `tune`, which
-    decides nothing and may name a database.
+    person's; what the source held is identified by the version of raw. So are sections `tune`,
+    which decides nothing and may name a database, and `image`, which changes no answer.
     """
-    left_out: Any = {"source": {"path", "options"}, "tune": True}
+    left_out: Any = {"source": {"path", "options"}, "tune": True, "image": True}
     return params.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 

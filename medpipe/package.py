@@ -1,4 +1,4 @@
-"""The champion as a bento: release, the code that answers, and pinned requirements.
+"""Champions as a bento: their releases, the code that answers, and pinned requirements.
 
 BentoML runs as a command of its own, on a folder made for it: it cannot see the project, so nothing
 of it gets in by accident, and its store may lie in the project without being packed into itself.
@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -20,21 +20,34 @@ from typing import Any
 
 from medpipe import certificate, config, files, keys, reach, telemetry, workloads
 from medpipe.errors import MedpipeError
+from medpipe.image.foundation import Base
 from medpipe.paths import SOURCE, Layout
 
 SERVICE = "service.service:MedpipeService"
+SYSTEM = "system.txt"
+"""What is done to the base image before anything is installed, one command a line."""
 _RELEASES = "releases"
+_IN_THE_IMAGE = {
+    **telemetry.OFF,
+    "UV_NO_CACHE": "1",  # which would stay in the image
+    "UV_PYTHON_DOWNLOADS": "never",  # the base brings it, or the build says that it does not
+}
 _MIB = 1 << 20
 _BUILD_TIMEOUT_S = 600
 
 
-def package(workload: str, layout: Layout) -> dict[str, Any]:
-    """Build the bento of the promoted `workload`; the same release and code give the same tag.
+def package(layouts: Sequence[Layout], base: Base) -> dict[str, Any]:
+    """Build one bento of promoted workloads; the same releases and code give the same tag.
+
+    Parameters
+    ----------
+    layouts : of each workload, all of one project
+    base : what an image of it will stand on
 
     Returns
     -------
     dict
-        tag, path, mib, certificate (digest) and version.
+        tag, path, mib and releases (of each workload: version, certificate's digest).
 
     Raises
     ------
@@ -43,18 +56,18 @@ def package(workload: str, layout: Layout) -> dict[str, Any]:
     MedpipeError : BentoML refuses
     StorageError : the disk is full or may not be written
     """
-    signed = certificate.read(layout.champion)
-    certificate.verify(signed, layout.champion, keys.trusted(layout.home))
-    certificate.verify_code(signed, SOURCE)
-    certificate.verify_time(signed, datetime.now(UTC))
-    store = layout.home.bentos.resolve()
+    signed = {layout.workload: _signed(layout) for layout in layouts}
+    home = layouts[0].home
+    store = home.bentos.resolve()
     with (
-        files.explained(layout.home.bentos),
+        files.explained(home.bentos),
         tempfile.TemporaryDirectory(prefix="medpipe-") as scratch,
     ):
         context = Path(scratch).resolve()
-        _fill(context, workload, layout, signed)
-        name, version = f"medpipe_{workload}", f"v{signed['version']}-{_tree_digest(context)[:12]}"
+        _fill(context, layouts, signed, base)
+        name = f"medpipe_{'_'.join(signed)}{base.suffix}"
+        versions = "-".join(f"v{each['version']}" for each in signed.values())
+        version = f"{versions}-{_tree_digest(context)[:12]}"
         bento = store / "bentos" / name / version
         # Built anew even if it is there: only a build makes it "latest", as a rollback needs.
         shutil.rmtree(bento, ignore_errors=True)
@@ -64,8 +77,10 @@ def package(workload: str, layout: Layout) -> dict[str, Any]:
         "tag": f"{name}:{version}",
         "path": str(bento),
         "mib": round(size / _MIB, 2),
-        "certificate": certificate.digest(signed),
-        "version": signed["version"],
+        "releases": {
+            workload: {"version": each["version"], "certificate": certificate.digest(each)}
+            for workload, each in signed.items()
+        },
     }
 
 
@@ -81,30 +96,46 @@ def requirements(root: Path) -> list[str]:
     return [f"{name}=={pins.get(name) or metadata.version(name)}" for name in names]
 
 
-def _fill(context: Path, workload: str, layout: Layout, signed: dict[str, Any]) -> None:
+def _signed(layout: Layout) -> dict[str, Any]:
+    """The certificate of the champion, which fits release, code and day."""
+    signed = certificate.read(layout.champion)
+    certificate.verify(signed, layout.champion, keys.trusted(layout.home))
+    certificate.verify_code(signed, SOURCE)
+    certificate.verify_time(signed, datetime.now(UTC))
+    return signed
+
+
+def _fill(
+    context: Path, layouts: Sequence[Layout], signed: Mapping[str, dict[str, Any]], base: Base
+) -> None:
     """Everything that belongs into the bento, and nothing else."""
-    for path, relative in _code(workload):
+    for path, relative in _code(list(signed)):
         target = context / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    release = context / _RELEASES / workload
-    release.mkdir(parents=True)
-    for name in (*certificate.COVERED, certificate.FILE):
-        shutil.copyfile(layout.champion / name, release / name)
-    (release / keys.PUBLIC).write_text(signed["public_key"] + "\n", encoding="utf-8")
-    pinned = "\n".join(requirements(layout.root)) + "\n"
-    (context / "requirements.txt").write_text(pinned, encoding="utf-8")
-    files.write_json(context / "bentofile.yaml", _bentofile(workload, signed))  # JSON is YAML
+    for layout in layouts:
+        release = context / _RELEASES / layout.workload
+        release.mkdir(parents=True)
+        for name in (*certificate.COVERED, certificate.FILE):
+            shutil.copyfile(layout.champion / name, release / name)
+        key = signed[layout.workload]["public_key"]
+        (release / keys.PUBLIC).write_text(f"{key}\n", encoding="utf-8")
+    pinned = (line.split("==") for line in requirements(layouts[0].root))
+    wanted = [f"{base.instead.get(name, name)}=={version}" for name, version in pinned]
+    for name, lines in (("requirements.txt", wanted), (SYSTEM, base.commands)):
+        text = "".join(f"{line}\n" for line in lines)
+        (context / name).write_text(text, encoding="utf-8")
+    files.write_json(context / "bentofile.yaml", _bentofile(signed, base))  # JSON is YAML
 
 
-def _code(workload: str) -> Iterator[tuple[Path, Path]]:
+def _code(names: Sequence[str]) -> Iterator[tuple[Path, Path]]:
     """Files of ours that the service needs, with their place; data beside modules included."""
     forbidden = reach.packages(reach.distributions("pipeline"))
-    objective = workloads.get(workload).objective
+    objectives = {workloads.get(name).objective for name in names}
     roots = [
         SERVICE.partition(":")[0],
-        f"medpipe.workloads.{workload}",
-        f"medpipe.objectives.{objective}",  # found by its name, which no import shows
+        *(f"medpipe.workloads.{name}" for name in names),
+        *(f"medpipe.objectives.{name}" for name in sorted(objectives)),  # no import shows these
     ]
     found = set(reach.modules(roots, SOURCE, forbidden).values())
     beside = {
@@ -117,18 +148,17 @@ def _code(workload: str) -> Iterator[tuple[Path, Path]]:
         yield path, path.relative_to(SOURCE)
 
 
-def _bentofile(workload: str, signed: dict[str, Any]) -> dict[str, Any]:
+def _bentofile(signed: Mapping[str, dict[str, Any]], base: Base) -> dict[str, Any]:
     return {
         "service": SERVICE,
         "labels": {
-            "workload": workload,
-            "version": str(signed["version"]),
-            "certificate": certificate.digest(signed)[:16],
+            workload: f"v{each['version']}-{certificate.digest(each)[:16]}"
+            for workload, each in signed.items()
         },
         "include": ["*"],
         "python": {"requirements_txt": "./requirements.txt", "lock_packages": False},
-        "docker": {"python_version": f"{sys.version_info.major}.{sys.version_info.minor}"},
-        "envs": [{"name": name, "value": value} for name, value in telemetry.OFF.items()],
+        "docker": {"base_image": base.image, "python_version": base.python},
+        "envs": [{"name": name, "value": value} for name, value in _IN_THE_IMAGE.items()],
     }
 
 

@@ -65,6 +65,11 @@ class Home:
     def bentos(self) -> Path:
         return self.folder / "bentoml"
 
+    @property
+    def images(self) -> Path:
+        """Bills of materials of the images that were built here."""
+        return self.folder / "images"
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -257,6 +257,23 @@ class ServeParams(Section):
     )
 
 
+class ImageParams(Section):
+    """The container that `medpipe image` builds; no stage reads it."""
+
+    base: str | None = Field(
+        None,
+        min_length=1,
+        description="image to build on, which holds the Python that medpipe runs on here, and pip "
+        "or uv; null: docker.io/library/python:<this Python>-slim",
+    )
+    cuda_base: str = Field(
+        "docker.io/nvidia/cuda:13.0.2-cudnn-runtime-ubuntu24.04",
+        min_length=1,
+        description="image to build on for graphics cards: Ubuntu 24.04 with CUDA 13 and cuDNN 9, "
+        "as ONNX Runtime wants them",
+    )
+
+
 class Axis(Section):
     """Where tuning looks for one parameter: from `low` to `high`, or among `choices`."""
 
@@ -317,3 +334,4 @@ class Params(Section):
     gate: GateParams = GateParams()
     serve: ServeParams = ServeParams()
     tune: TuneParams = TuneParams()
+    image: ImageParams = ImageParams()

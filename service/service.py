@@ -50,8 +50,21 @@ def _workers() -> int:
     return int(given)
 
 
+def _image() -> bentoml.images.Image:
+    """What ``bentoml build`` lays under the bento: the base that bentofile.yaml names, as it is.
+
+    On a distribution that BentoML knows by name it would install a compiler and git.
+    """
+    image = bentoml.images.Image(base_image="named in bentofile.yaml", distro="as it is")
+    wanted = _ROOT / "system.txt"  # medpipe.package writes it; a checkout has none
+    for command in wanted.read_text(encoding="utf-8").splitlines() if wanted.is_file() else ():
+        image.run(command)
+    return image
+
+
 @bentoml.service(
     name="medpipe",
+    image=_image(),
     # Batches form within a process, and decoding and model use threads: one is right for most
     # (docs/serve.md says when two are).
     workers=_workers(),

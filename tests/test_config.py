@@ -129,3 +129,9 @@ def test_a_search_space_is_held_against_the_real_parameters(space, expected):
 def test_where_tuning_looks_and_stores_is_no_part_of_a_result():
     params = config.parse({"tune": {"storage": "postgresql://me:secret@host/db"}}, QUESTION)
     assert "secret" not in str(config.flat(params))
+
+
+def test_what_an_image_stands_on_is_no_part_of_a_result():
+    params = config.parse({"image": {"base": "registry.hospital.example/python:3.11"}}, QUESTION)
+    assert params.image.base == "registry.hospital.example/python:3.11"
+    assert "hospital" not in str(config.effective(params))

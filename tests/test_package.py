@@ -5,16 +5,20 @@ import os
 import subprocess
 import sys
 import sysconfig
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from medpipe import certificate, files, keys, workloads
 from medpipe.errors import CertificateError
+from medpipe.image import foundation
 from medpipe.package import package, requirements
 from medpipe.paths import Layout
+from medpipe.sections import ImageParams
 
 WORKLOAD = "chest_xray"
+BASE = foundation.cpu(ImageParams())
 ABSENT = ("torch", "lightning_fabric", "mlflow", "prefect", "dvc", "great_expectations", "monai")
 SEED = bytes(range(32))
 IMPORT_ALL = """
@@ -53,7 +57,7 @@ def built(tmp_path_factory):
         patched.setenv("MEDPIPE_GATE_KEY", SEED.hex())
         patched.delenv("MEDPIPE_TRUSTED_KEYS", raising=False)
         promoted(layout)
-        yield layout, package(WORKLOAD, layout)
+        yield layout, package([layout], BASE)
 
 
 @pytest.fixture
@@ -67,7 +71,9 @@ def test_the_outcome_names_what_was_built(built):
     layout, outcome = built
     assert outcome["tag"].startswith("medpipe_chest_xray:v3-")
     assert outcome["mib"] < 2
-    assert outcome["certificate"] == files.sha256(layout.champion / certificate.FILE)
+    assert outcome["releases"][WORKLOAD]["certificate"] == files.sha256(
+        layout.champion / certificate.FILE
+    )
 
 
 def test_the_release_is_in_it_with_the_key_that_signed_it(source, built):
@@ -115,10 +121,31 @@ def test_telemetry_is_off_in_the_image(source):
         assert name in dockerfile
 
 
+def test_the_image_stands_on_the_named_base_and_gets_no_compiler(source):
+    dockerfile = (source.parent / "env" / "docker" / "Dockerfile").read_text()
+    assert f"FROM {BASE.image} " in dockerfile
+    assert "build-essential" not in dockerfile
+    assert BASE.commands[0] in dockerfile
+
+
+def test_the_bento_for_graphics_cards_has_the_runtime_for_them(built):
+    layout, outcome = built
+    base = foundation.cuda(ImageParams())
+    bento = Path(package([layout], base)["path"])
+    dockerfile = (bento / "env" / "docker" / "Dockerfile").read_text()
+    named = {line.split("==")[0] for line in (bento / "src/requirements.txt").read_text().split()}
+    assert bento.parent.name == "medpipe_chest_xray_gpu"
+    assert "FROM docker.io/nvidia/cuda:13" in dockerfile
+    assert "--python 3.12" in dockerfile
+    assert "onnxruntime-gpu" in named
+    assert "onnxruntime" not in named
+    assert "medpipe_chest_xray:" in outcome["tag"]
+
+
 @pytest.mark.slow
 def test_the_same_release_gives_the_same_tag(built):
     layout, outcome = built
-    assert package(WORKLOAD, layout)["tag"] == outcome["tag"]
+    assert package([layout], BASE)["tag"] == outcome["tag"]
 
 
 def test_a_release_that_was_changed_is_not_packaged(tmp_path, monkeypatch):
@@ -127,13 +154,13 @@ def test_a_release_that_was_changed_is_not_packaged(tmp_path, monkeypatch):
     promoted(layout)
     (layout.champion / "settings.json").write_text(json.dumps({"threshold": 0.0}))
     with pytest.raises(CertificateError, match=r"settings\.json"):
-        package(WORKLOAD, layout)
+        package([layout], BASE)
     assert not layout.home.bentos.exists()
 
 
 def test_without_a_champion_it_says_what_to_do(tmp_path):
     with pytest.raises(CertificateError, match="medpipe promote"):
-        package(WORKLOAD, Layout(tmp_path, WORKLOAD))
+        package([Layout(tmp_path, WORKLOAD)], BASE)
 
 
 def test_pins_come_from_constraints_and_else_from_what_is_installed(tmp_path):

@@ -1,4 +1,4 @@
-"""``medpipe promote``, ``rollback``, ``status``, ``certificate`` and ``package``."""
+"""``medpipe promote``, ``rollback``, ``status`` and ``certificate``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import click
 from medpipe import certificate as signing
 from medpipe import keys, promotion
 from medpipe.commands import show
-from medpipe.package import package as build
 from medpipe.paths import SOURCE
 from medpipe.project import open_workload
 
@@ -117,18 +116,3 @@ def certificate_verify(root: Path, workload: str, folder: Path | None) -> None:
     signing.verify_time(signed, datetime.now(UTC))
     facts = ("workload", "version", "approver", "issued", "expires")
     show({"fits": True, **{name: signed[name] for name in facts}, "sha256": signing.digest(signed)})
-
-
-@click.command()
-@click.argument("workload")
-@click.pass_obj
-def package(root: Path, workload: str) -> None:
-    """Build the bento that serves WORKLOAD's champion.
-
-    \b
-    Example
-      medpipe package chest_xray
-      export MEDPIPE_AUDIT=sqlite:///$PWD/.medpipe/audit.db
-      BENTOML_HOME=.medpipe/bentoml bentoml serve medpipe_chest_xray:latest
-    """
-    show(build(workload, open_workload(workload, root).layout))

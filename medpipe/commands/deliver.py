@@ -1,0 +1,97 @@
+"""``medpipe package`` and ``image``: what is given to those who run the service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from medpipe.commands import show
+from medpipe.errors import ParamsError
+from medpipe.image import engine, foundation
+from medpipe.package import package as build
+from medpipe.paths import Layout
+from medpipe.project import open_workload
+from medpipe.sections import ImageParams
+
+
+@click.command()
+@click.argument("workloads", metavar="WORKLOAD...", nargs=-1, required=True)
+@click.pass_obj
+def package(root: Path, workloads: tuple[str, ...]) -> None:
+    """Build the bento that serves the champion of each WORKLOAD.
+
+    \b
+    Example
+      medpipe package chest_xray
+      export MEDPIPE_AUDIT=sqlite:///$PWD/.medpipe/audit.db
+      BENTOML_HOME=.medpipe/bentoml bentoml serve medpipe_chest_xray:latest
+    """
+    layouts, params = _opened(root, workloads)
+    show(build(layouts, foundation.cpu(params)))
+
+
+@click.command()
+@click.argument("workloads", metavar="WORKLOAD...", nargs=-1, required=True)
+@click.option("--gpu", is_flag=True, help="For NVIDIA's graphics cards; one must be here.")
+@click.option(
+    "--backend",
+    type=click.Choice(engine.BUILDERS),
+    help="What builds the image.  [default: the first of these that works here]",
+)
+@click.option(
+    "--opt",
+    "options",
+    multiple=True,
+    help="For the builder, as `bentoml containerize --opt` takes it: `network=host`, `no-cache`.",
+)
+@click.pass_obj
+def image(
+    root: Path,
+    workloads: tuple[str, ...],
+    gpu: bool,
+    backend: engine.Builder | None,
+    options: tuple[str, ...],
+) -> None:
+    """Build one container of each WORKLOAD's champion, and check it before it gets its name.
+
+    BentoML builds it with Docker, Podman or Buildah. It is started without a network, on a
+    read-only file system and without a privilege, and must answer held-back examples as evaluate
+    recorded; else it is removed and the reason told.
+
+    Printed are its name, size, seconds from start to ready, the largest difference of an answer
+    from the recorded one, its labels, and where the bill of materials is (CycloneDX). The base
+    image is chosen in params.yaml, section `image`; more in docs/image.md.
+
+    \b
+    Example
+      medpipe image chest_xray
+      medpipe image chest_xray readmission --backend podman
+      medpipe image chest_xray --gpu --opt network=host
+    """
+    from medpipe.image.build import image as build_image  # delayed: pandas and more
+
+    layouts, params = _opened(root, workloads)
+    found = engine.find(backend)
+    base = foundation.cuda(params) if gpu else foundation.cpu(params)
+    show(build_image(layouts, base, found, options=options))
+
+
+def _opened(root: Path, names: Sequence[str]) -> tuple[list[Layout], ImageParams]:
+    """Layouts of the workloads, each once and in order of their names, and what they stand on.
+
+    Raises
+    ------
+    ParamsError : a workload or parameter that is wrong, or two that want different images
+    """
+    opened = [open_workload(name, root) for name in sorted(set(names))]
+    wanted = opened[0].params.image
+    for other in opened[1:]:
+        if other.params.image != wanted:
+            raise ParamsError(
+                f"section image of {other.workload.name} differs from that of "
+                f"{opened[0].workload.name} in params.yaml; make them equal, or build an image of "
+                "each"
+            )
+    return [each.layout for each in opened], wanted

@@ -63,6 +63,16 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def beside(self, tables: Sequence[str]) -> Connection:
+        """A connection, in autocommit, to a place for what is not chained.
+
+        Parameters
+        ----------
+        tables : ``CREATE TABLE IF NOT EXISTS`` statements, with ``{counter}`` where a column counts
+            from 1 by itself
+        """
+
+    @abstractmethod
     def is_in_place(self, connection: Connection) -> bool:
         """Whether what was just written can be found under the database's name."""
 

@@ -6,6 +6,7 @@ there; whoever owns it can drop the triggers. docs/audit.md gives the statements
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -75,27 +76,23 @@ class Postgres(Database):
         return (self._driver.Error,)
 
     def connect(self, *, create: bool) -> Connection:
-        connection = cast(
-            Connection,
-            self._driver.connect(
-                self._address,
-                autocommit=True,
-                connect_timeout=_CONNECT_S,
-                application_name="medpipe audit",
-                keepalives_idle=30,
-                tcp_user_timeout=_ANSWER_MS,
-            ),
-        )
-        cursor = connection.cursor()
-        for setting in _SETTINGS:
-            cursor.execute(setting)
-        if not _is_there(connection):
+        connection = self._connected()
+        if not _is_there(connection, TABLE):
             if not create:
                 raise MissingStageError(
                     f"{self.shown} has no table {TABLE}: nothing was asked yet, or MEDPIPE_AUDIT "
                     "names another database"
                 )
             self._make(connection)
+        return connection
+
+    def beside(self, tables: Sequence[str]) -> Connection:
+        connection = self._connected()
+        cursor = connection.cursor()
+        for table in tables:
+            # Asked first: even IF NOT EXISTS needs a right that the service's account lacks.
+            if not _is_there(connection, table.split()[5]):
+                cursor.execute(table.format(counter="BIGSERIAL PRIMARY KEY"))
         return connection
 
     def is_in_place(self, connection: Connection) -> bool:
@@ -114,11 +111,28 @@ class Postgres(Database):
         said = getattr(getattr(error, "diag", None), "message_primary", None)
         return str(said) if said else f"PostgreSQL does not answer ({type(error).__name__})"
 
+    def _connected(self) -> Connection:
+        connection = cast(
+            Connection,
+            self._driver.connect(
+                self._address,
+                autocommit=True,
+                connect_timeout=_CONNECT_S,
+                application_name="medpipe audit",
+                keepalives_idle=30,
+                tcp_user_timeout=_ANSWER_MS,
+            ),
+        )
+        cursor = connection.cursor()
+        for setting in _SETTINGS:
+            cursor.execute(setting)
+        return connection
+
     def _make(self, connection: Connection) -> None:
         cursor = connection.cursor()
         for statement in self.begin:
             cursor.execute(statement)
-        if not _is_there(connection):  # another process may have been quicker
+        if not _is_there(connection, TABLE):  # another process may have been quicker
             cursor.execute(f"CREATE TABLE {TABLE} ({columns('BIGINT', 'DOUBLE PRECISION')})")
             cursor.execute(_RULE)
             for name, rule in _TRIGGERS.items():
@@ -126,7 +140,7 @@ class Postgres(Database):
         cursor.execute("COMMIT")
 
 
-def _is_there(connection: Connection) -> bool:
+def _is_there(connection: Connection, table: str) -> bool:
     cursor = connection.cursor()
-    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (TABLE,))
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
     return bool(cursor.fetchall()[0][0])

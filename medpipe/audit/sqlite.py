@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,8 @@ from medpipe import files
 from medpipe.audit.database import APPEND_ONLY, TABLE, Connection, Database, columns
 from medpipe.errors import MissingStageError
 
+BESIDE = "watch.db"
+"""The file, in the same folder, of what is not chained."""
 _BUSY_S = 5.0
 """How long to wait for another process that writes."""
 _TRIGGERS = {
@@ -67,6 +70,19 @@ class Sqlite(Database):
             if create:
                 _make(connection)
         self._identity = self._found()
+        return cast(Connection, connection)
+
+    def beside(self, tables: Sequence[str]) -> Connection:
+        # A file of its own: who writes here never keeps an answer's record waiting.
+        path = self.path.with_name(BESIDE)
+        with files.locked(path.with_name(f".{BESIDE}.lock")):
+            connection = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            for table in tables:
+                connection.execute(table.format(counter="INTEGER PRIMARY KEY AUTOINCREMENT"))
         return cast(Connection, connection)
 
     def is_in_place(self, connection: Connection) -> bool:

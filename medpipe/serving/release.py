@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from medpipe import certificate, objectives, workloads
 from medpipe.config import ServeParams
 from medpipe.errors import CertificateError, MissingStageError, ParamsError
+from medpipe.monitoring.facts import Watched
 from medpipe.objectives.objective import Objective, Point
 from medpipe.paths import SOURCE
 from medpipe.serving.session import Bound, Session
@@ -39,6 +40,7 @@ class Settings(BaseModel):
     familiar: Bound
     limits: dict[str, Any]
     serve: ServeParams = Field(default_factory=lambda: ServeParams.model_validate({}))
+    watched: Watched = Field(default_factory=Watched)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def place(request, tmp_path, monkeypatch):
     made = places.at(tmp_path)
     made.stem.parent.mkdir()
     yield made
-    sql(made, "DROP TABLE IF EXISTS medpipe_audit")
+    sql(made, "DROP TABLE IF EXISTS medpipe_audit, medpipe_seen, medpipe_outcome")
 
 
 @pytest.fixture

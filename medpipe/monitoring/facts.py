@@ -1,0 +1,135 @@
+"""The facts of an example that are watched, and their bins: all that is kept of an input.
+
+Numpy only: the service sorts every request into bins, evaluate the reference, by the same code.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from medpipe.workload import COMMON, Column, Row, Workload
+
+MISSING = -1
+"""The bin of what is not stated."""
+WORDS_MAX = 30
+"""Words of a fact that have a bin of their own, the most frequent ones."""
+WORD_COUNT_MIN = 5
+"""How often a word must stand in the reference, which is published with the model: rarer ones
+might tell whose it is."""
+_TENTHS = np.arange(1, 10) / 10
+_UNWATCHED = frozenset({"bytes", "date"})
+_SCORES = ("risk", "value", "distance")
+Value = float | str | None
+Part = Literal["input", "score"]
+
+
+class Fact(BaseModel):
+    """One thing that is watched, and how the reference was spread over its bins.
+
+    Parameters
+    ----------
+    edges : of a number, ascending; its bin is how many of them are at or below it
+    words : of a word, which has the bin of its place here; any other has the one after the last
+    counts : of the reference, one per bin
+    missing : of the reference, where it was not stated
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    part: Part
+    edges: tuple[float, ...] = ()
+    words: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    missing: int = 0
+
+    def bin(self, value: Value) -> int:
+        """Where `value` belongs; `MISSING` where there is none."""
+        if value is None or value != value:
+            return MISSING
+        if isinstance(value, str):
+            return self.words.index(value) if value in self.words else len(self.words)
+        return bisect_right(self.edges, value)
+
+
+class Watched(BaseModel):
+    """The reference that is stored with a model; without facts, nothing is watched."""
+
+    model_config = ConfigDict(frozen=True)
+
+    splits: tuple[str, ...] = ()
+    examples: int = 0
+    facts: tuple[Fact, ...] = ()
+
+    def bins(self, values: Mapping[str, Value]) -> list[int]:
+        """The bin of each fact, in their order."""
+        return [fact.bin(values.get(fact.name)) for fact in self.facts]
+
+
+def columns(workload: Workload) -> tuple[Column, ...]:
+    """Those columns of `workload` that are watched as inputs."""
+    others = {*(column.name for column in COMMON), *workload.label_columns}
+    alike = {workload.duplicate_column, workload.near_duplicate_column}
+    return tuple(
+        column
+        for column in workload.columns
+        if column.name not in others | alike and column.dtype not in _UNWATCHED
+    )
+
+
+def inputs(row: Row, watched: Sequence[Column]) -> dict[str, Value]:
+    """Facts of what was asked about, by name, in a fixed order."""
+    found: dict[str, Value] = {}
+    for column in watched:
+        value = row.get(column.name)
+        if column.dtype == "series":
+            levels = [] if value is None else [float(level) for _, level in value]
+            found[column.name] = float(np.mean(levels)) if levels else None
+            found[f"{column.name}, measurements"] = float(len(levels))
+        elif column.dtype in ("int", "float"):
+            found[column.name] = None if value is None else float(value)
+        else:
+            found[column.name] = None if value is None else str(value).lower()
+    return found
+
+
+def scores(said: Mapping[str, Any]) -> dict[str, Value]:
+    """Facts of what was said; `said` is what the record of answers holds."""
+    return {name: float(value) for name, value in _scores(said)}
+
+
+def fact(name: str, part: Part, values: Sequence[Value]) -> Fact:
+    """`name` with bins that spread `values`, the reference, evenly."""
+    known = [value for value in values if value is not None and value == value]
+    words = _frequent(value for value in known if isinstance(value, str))
+    numbers = np.asarray([value for value in known if not isinstance(value, str)], float)
+    edges: tuple[float, ...] = ()
+    if numbers.size:
+        # Values of the reference themselves, so that a tie has a bin of its own and not two.
+        tenths = np.unique(np.quantile(numbers, _TENTHS, method="higher"))
+        edges = tuple(tenths[tenths > numbers.min()].tolist())
+    found = Fact(name=name, part=part, edges=edges, words=words)
+    places = np.asarray([found.bin(value) for value in known], int)
+    counts = np.bincount(places, minlength=1 + len(words) + len(edges))
+    return found.model_copy(
+        update={"counts": tuple(counts.tolist()), "missing": len(values) - len(known)}
+    )
+
+
+def _frequent(words: Iterable[str]) -> tuple[str, ...]:
+    found = [(-count, word) for word, count in Counter(words).items() if count >= WORD_COUNT_MIN]
+    return tuple(word for _, word in sorted(found)[:WORDS_MAX])
+
+
+def _scores(said: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    # A binary answer's `probability` is its risk before calibration, and tells nothing more.
+    yield from ((name, said[name]) for name in _SCORES if said.get(name) is not None)
+    for part in (*(said.get("classes") or ()), *(said.get("labels") or ())):
+        name = "probability" if "probability" in part else "risk"
+        yield f"{name}_{part['name']}", part[name]

@@ -33,6 +33,7 @@ COMMANDS = {
     "rollback": ("release", "Take the champion back and put the previous one in its place."),
     "status": ("release", "Which model is champion, and whether registry and release agree."),
     "certificate": ("release", "What the gate signed: show it, or check that it still fits."),
+    "score": ("scoring", "The champion's answers for a whole source, as one table."),
     "keys": ("access", "Who may ask the service: add, list and revoke API keys."),
     "audit": ("audit", "The record of every answer: verify it, show it, search it."),
     "trace": ("audit", "From an answer to its model, run, commit, data and patients."),

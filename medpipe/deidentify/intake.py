@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import logging
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,13 +13,12 @@ from typing import Any
 from medpipe import files
 from medpipe.deidentify.row import Door
 from medpipe.errors import SourceError, UnreadableError
+from medpipe.progress import Progress
 from medpipe.tables.ledger import Entry, Ledger
 from medpipe.tables.raw import Raw, content_digest
 from medpipe.workload import Item, Row, Workload
 
 _DUPLICATE = "duplicate of "
-_PROGRESS_S = 10.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,9 +90,9 @@ class Intake:
 
     def rows(self, results: Iterable[tuple[Task, dict[str, Any] | str]]) -> Iterator[Row]:
         """The rows to append, duplicates and repetitions left out."""
-        progress = _Progress()
+        progress = Progress("items read")
         for task, result in results:
-            progress.one()
+            progress.add()
             reason = result if isinstance(result, str) else self._twin(task, result)
             if reason is not None:
                 self._refuse(task, reason)
@@ -195,21 +192,6 @@ class _Twins:
             return first
         self._first[digest], self._said[example] = example, digest
         return None
-
-
-class _Progress:
-    """One line of log every ten seconds."""
-
-    def __init__(self) -> None:
-        self._start = self._last = time.monotonic()
-        self._count = 0
-
-    def one(self) -> None:
-        self._count += 1
-        now = time.monotonic()
-        if now - self._last >= _PROGRESS_S:
-            self._last = now
-            _log.info("%d items read, %.0f/s", self._count, self._count / (now - self._start))
 
 
 def write_quarantine(path: Path, refused: Iterable[Refusal]) -> None:

@@ -56,7 +56,7 @@ class Door:
         labels = self._labels(item, where)
         if all(label is None for label in labels.values()):
             raise UnreadableError("no label", fault="content")
-        payload = self._payload(item)
+        payload = self.payload(item)
         identity = self._workload.identity(payload)
         patient_id = item.patient_id or identity.patient_id
         if not patient_id:
@@ -73,15 +73,13 @@ class Door:
             )
         return row
 
-    def _labels(self, item: Item, where: str) -> dict[str, Any]:
-        """The first label is the item's own, further ones are among its covariates."""
-        said = {**item.covariates, self._workload.label: item.label}
-        return {
-            name: cells.label(said.get(name), self._columns[name], where=where)
-            for name in self._workload.label_columns
-        }
+    def payload(self, item: Item) -> bytes | Row:
+        """What `item` is read from.
 
-    def _payload(self, item: Item) -> bytes | Row:
+        Raises
+        ------
+        UnreadableError : its file is not there, or empty
+        """
         if not isinstance(item.payload, Path):
             return item.payload
         try:
@@ -95,16 +93,33 @@ class Door:
             raise UnreadableError("the file is empty (0 bytes)")
         return data
 
+    def whose(self, item: Item, payload: bytes | Row) -> tuple[str | None, str | None]:
+        """The patient's and the site's name in raw; None where nothing says who or where it is."""
+        identity = self._workload.identity(payload)
+        patient_id = item.patient_id or identity.patient_id
+        group = self._pseudonyms("group", patient_id) if patient_id else None
+        return group, self._site(item, identity)
+
+    def _labels(self, item: Item, where: str) -> dict[str, Any]:
+        """The first label is the item's own, further ones are among its covariates."""
+        said = {**item.covariates, self._workload.label: item.label}
+        return {
+            name: cells.label(said.get(name), self._columns[name], where=where)
+            for name in self._workload.label_columns
+        }
+
     def _named(self, item: Item, identity: Identity, patient_id: str) -> dict[str, Any]:
-        site, acquired = item.site or identity.site, item.acquired or identity.acquired
-        if site and not item.public_site:
-            site = self._pseudonyms("site", site)
+        acquired = item.acquired or identity.acquired
         return {
             "group": self._pseudonyms("group", patient_id),
-            "site": site,
+            "site": self._site(item, identity),
             "time": self._pseudonyms.shift(patient_id, acquired) if acquired else None,
             "published": item.published,
         }
+
+    def _site(self, item: Item, identity: Identity) -> str | None:
+        site = item.site or identity.site
+        return self._pseudonyms("site", site) if site and not item.public_site else site
 
     def _covariates(self, item: Item, where: str) -> dict[str, Any]:
         """What the source knows; it has the last word over a header, except by silence."""

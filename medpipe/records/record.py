@@ -65,9 +65,25 @@ def checked(record: Any, workload: Workload) -> dict[str, Any]:
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        more = f"; and {len(problems) - _SAID} more" if len(problems) > _SAID else ""
-        raise UnreadableError("; ".join(problems[:_SAID]) + more, fault="content")
+        raise UnreadableError(_listed(problems), fault="content")
     return values
+
+
+def check(row: Mapping[str, Any], columns: Sequence[Column]) -> None:
+    """Nothing, where each of `columns` that `row` states is such as it may be.
+
+    Raises
+    ------
+    UnreadableError : one is not; the message names field, number, limit and unit
+    """
+    problems = []
+    for column in columns:
+        try:
+            _value(row.get(column.name), column)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise UnreadableError(_listed(problems), fault="content")
 
 
 def missing(row: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
@@ -82,6 +98,11 @@ def inside(value: float, column: Column) -> bool:
         and (column.high is None or value <= column.high)
         and not math.isnan(value)
     )
+
+
+def _listed(problems: Sequence[str]) -> str:
+    more = f"; and {len(problems) - _SAID} more" if len(problems) > _SAID else ""
+    return "; ".join(problems[:_SAID]) + more
 
 
 def _stated(value: Any) -> bool:

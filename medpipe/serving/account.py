@@ -29,6 +29,13 @@ _INLINE_BYTES = 1 << 18
 """The digest of less is sooner made than handed to a thread."""
 
 
+def said(answer: Answer) -> dict[str, object]:
+    """What is recorded of `answer`."""
+    return answer.model_dump(
+        include=set(SAID), exclude={"labels": {"__all__": {"meaning"}}}, exclude_unset=True
+    )
+
+
 class Account:
     """One request.
 
@@ -77,16 +84,13 @@ class Account:
 
     async def answered(self, answer: Answer) -> Entry:
         """The entry of `answer`."""
-        said = answer.model_dump(
-            include=set(SAID), exclude={"labels": {"__all__": {"meaning"}}}, exclude_unset=True
-        )
-        return await self._entry(ANSWERED, said)
+        return await self._entry(ANSWERED, said(answer))
 
     async def refused(self, error: MedpipeError) -> Entry:
         """The entry of a refusal: its kind, not its words."""
         return await self._entry(refusal.status(error)[0], {"refused": type(error).__name__})
 
-    async def _entry(self, status: int, said: dict[str, object]) -> Entry:
+    async def _entry(self, status: int, told: dict[str, object]) -> Entry:
         if self._digesting is not None:
             self._digest = await self._digesting
         found = self._release
@@ -100,6 +104,6 @@ class Account:
             certificate=None if found is None else found.certificate_sha256,
             input=self._digest,
             status=status,
-            answer=certificate.canonical(said).decode(),
+            answer=certificate.canonical(told).decode(),
             latency_ms=round(self.took_ms, 3),
         )

@@ -219,7 +219,13 @@ class Predictor:
     async def answer(
         self, payload: bytes, *, explain: bool = False, answer_id: str | None = None
     ) -> Answer:
-        """The answer for the file in `payload`.
+        """The answer for the file in `payload`; raises as `ask`."""
+        return (await self.ask(payload, explain=explain, answer_id=answer_id))[0]
+
+    async def ask(
+        self, payload: bytes, *, explain: bool = False, answer_id: str | None = None
+    ) -> tuple[Answer, Row]:
+        """The answer for the file in `payload`, and the row that was read from it.
 
         Raises
         ------
@@ -234,7 +240,16 @@ class Predictor:
                 found = await self._together(payload, explain)
         finally:
             self._asked -= 1
-        return self._worded(found, answer_id=answer_id or str(uuid4()), started=started)
+        answer = worded(
+            self.release,
+            found.logits,
+            found.distance,
+            warnings=found.example.warnings,
+            explanation=found.explanation,
+            answer_id=answer_id or str(uuid4()),
+            took_ms=(time.perf_counter() - started) * 1000,
+        )
+        return answer, found.example.row
 
     def _alone(self, payload: bytes, explain: bool) -> Scored:
         """All in one thread: a lone client has nobody to share a batch with, and each hop costs."""
@@ -289,35 +304,48 @@ class Predictor:
         found = self.release.session.explain(_stacked(batch))
         return list(zip(found.logit, found.distance.tolist(), found.map, strict=True))
 
-    def _worded(self, found: Scored, *, answer_id: str, started: float) -> Answer:
-        if not (np.isfinite(found.logits).all() and math.isfinite(found.distance)):
-            raise RequestError(
-                "the model gives no finite score for this example; do not use it",
-                status=422,
-                fault="content",
-            )
-        settings = self.release.settings
-        distance = found.distance / settings.familiar.distance
-        unfamiliar = found.distance > settings.familiar.distance
-        abstained = unfamiliar and settings.serve.abstain == "refuse"
-        said = {} if abstained else self.release.objective.answer(found.logits, self.release.point)
-        return Answer(
-            answer_id=answer_id,
-            workload=settings.workload,
-            **said,
-            unfamiliar=unfamiliar,
-            distance=distance,
-            abstained=abstained,
-            model_version=str(settings.version),
-            certificate_sha256=self.release.certificate_sha256,
-            intended_use=self.release.workload.intended_use,
-            duration_ms=round((time.perf_counter() - started) * 1000, 3),
-            warnings=[
-                *([_unfamiliar(distance, settings)] if unfamiliar else []),
-                *found.example.warnings,
-            ],
-            explanation=None if abstained else found.explanation,
+
+def worded(
+    release: Release,
+    logits: np.ndarray,
+    distance: float,
+    *,
+    warnings: Sequence[str],
+    answer_id: str,
+    took_ms: float,
+    explanation: Explanation | None = None,
+) -> Answer:
+    """What `release` says of an example with these `logits`, () or (K,), and this `distance`.
+
+    Raises
+    ------
+    RequestError : they are not finite
+    """
+    if not (np.isfinite(logits).all() and math.isfinite(distance)):
+        raise RequestError(
+            "the model gives no finite score for this example; do not use it",
+            status=422,
+            fault="content",
         )
+    settings = release.settings
+    unfamiliar = distance > settings.familiar.distance
+    abstained = unfamiliar and settings.serve.abstain == "refuse"
+    said = {} if abstained else release.objective.answer(logits, release.point)
+    relative = distance / settings.familiar.distance
+    return Answer(
+        answer_id=answer_id,
+        workload=settings.workload,
+        **said,
+        unfamiliar=unfamiliar,
+        distance=relative,
+        abstained=abstained,
+        model_version=str(settings.version),
+        certificate_sha256=release.certificate_sha256,
+        intended_use=release.workload.intended_use,
+        duration_ms=round(took_ms, 3),
+        warnings=[*([_unfamiliar(relative, settings)] if unfamiliar else []), *warnings],
+        explanation=None if abstained else explanation,
+    )
 
 
 def refused(error: UnreadableError) -> RequestError:

@@ -65,6 +65,9 @@ class LongOptions(Section):
         "refuse", description="what becomes of variables that the workload does not ask for"
     )
     public_site: bool = Field(False, description="the site's name identifies nobody: keep it")
+    labelled: bool = Field(
+        True, description="false: the answers are not known yet; no label is read"
+    )
 
 
 class LongTable(Source):
@@ -89,7 +92,8 @@ class LongTable(Source):
     ) -> None:
         self._path, self._label = path, label
         self._options = checked(LongOptions, options, layout="table")
-        self._further = tuple(column.name for column in further)
+        more = further if self._options.labelled else ()
+        self._further = tuple(column.name for column in more)
         self._theirs = {name: name for name in self._further} | self._options.columns
         self._columns = {column.name: column for column in (*columns, *further)}
         series = {c.name: c for c in columns if c.dtype == "series"}
@@ -130,7 +134,7 @@ class LongTable(Source):
         """Stay → its row. Raises SourceError where one stands twice."""
         options = self._options
         single = (options.stay, options.patient, options.site, options.date, options.admitted)
-        named = {*(n for n in single if n), self._label_name, *self._theirs.values()}
+        named = {*(n for n in (*single, self._label_name) if n), *self._theirs.values()}
         stays: dict[str, Placed] = {}
         for where, row in rows.read(self._path.parent / options.stays, named):
             stay = _key((where, row), options.stay)
@@ -142,8 +146,8 @@ class LongTable(Source):
         return stays
 
     @property
-    def _label_name(self) -> str:
-        return self._options.label or self._label.name
+    def _label_name(self) -> str | None:
+        return (self._options.label or self._label.name) if self._options.labelled else None
 
     def _measured(
         self, measurements: Sequence[Placed], stay: Placed
@@ -200,7 +204,7 @@ class LongTable(Source):
             name: cells.covariate(self._word(name, row[theirs]), self._columns[name], where=where)
             for name, theirs in self._theirs.items()
         }
-        word = self._word(self._label.name, row[self._label_name])
+        word = self._word(self._label.name, rows.said(row, self._label_name))
         label = cells.label(word, self._label, where=where)
         patient, site, day = (
             rows.said(row, name) for name in (options.patient, options.site, options.date)

@@ -12,6 +12,8 @@ from medpipe.errors import ParamsError
 from medpipe.workload import Section
 
 S = TypeVar("S", bound=Section)
+WITHOUT_LABEL = {"labelled": False}
+"""Options of layout `table` where the answers are not known yet."""
 
 
 def checked(model: type[S], options: Mapping[str, Any], *, layout: str) -> S:

@@ -52,6 +52,9 @@ class RecordOptions(Section):
         default_factory=list, description="words that stand for not known in every column"
     )
     public_site: bool = Field(False, description="the site's name identifies nobody: keep it")
+    labelled: bool = Field(
+        True, description="false: the answers are not known yet; no label is read"
+    )
 
 
 class Records(Source):
@@ -79,8 +82,9 @@ class Records(Source):
     ) -> None:
         self._path, self._member, self._label = path, member, label
         self._options = checked(RecordOptions, options, layout="table")
-        self._further = tuple(column.name for column in further)
-        self._columns = [column for column in (*columns, *further) if not column.content]
+        more = further if self._options.labelled else ()
+        self._further = tuple(column.name for column in more)
+        self._columns = [column for column in (*columns, *more) if not column.content]
         self._missing = frozenset(self._options.missing)
 
     def items(self) -> Iterator[Item]:
@@ -93,8 +97,8 @@ class Records(Source):
             yield self._item(row, plan, where)
 
     @property
-    def _label_name(self) -> str:
-        return self._options.label or self._label.name
+    def _label_name(self) -> str | None:
+        return (self._options.label or self._label.name) if self._options.labelled else None
 
     def _theirs(self) -> dict[str, str]:
         """Column of raw → user's column, for those that the table has."""
@@ -128,9 +132,8 @@ class Records(Source):
                 record[column.name] = seen[value]
             else:
                 record[column.name] = self._cell(value, column, seen, where)
-        label = cells.label(
-            self._word(self._label.name, row[self._label_name]), self._label, where=where
-        )
+        word = self._word(self._label.name, rows.said(row, self._label_name))
+        label = cells.label(word, self._label, where=where)
         patient, site, day = (
             rows.said(row, name) for name in (options.patient, options.site, options.date)
         )

@@ -38,6 +38,9 @@ class TableOptions(Section):
     )
     images: str | None = Field(None, description="folder that relative paths start from")
     public_site: bool = Field(False, description="the site's name identifies nobody: keep it")
+    labelled: bool = Field(
+        True, description="false: the answers are not known yet; no label is read"
+    )
 
 
 class Table(Source):
@@ -79,7 +82,7 @@ class Table(Source):
 
     def _item(self, name: str, row: Mapping[str, Any], where: str) -> Item:
         options = self._options
-        label = cells.label(row[options.label or self._label.name], self._label, where=where)
+        label = cells.label(rows.said(row, self._label_name), self._label, where=where)
         patient, site, day = (
             rows.said(row, column) for column in (options.patient, options.site, options.date)
         )
@@ -107,9 +110,9 @@ class Table(Source):
 
     def _named(self) -> set[str]:
         options = self._options
-        single = (options.path, options.patient, options.site, options.date)
-        return {
-            *(column for column in single if column),
-            options.label or self._label.name,
-            *options.columns.values(),
-        }
+        single = (options.path, options.patient, options.site, options.date, self._label_name)
+        return {*(column for column in single if column), *options.columns.values()}
+
+    @property
+    def _label_name(self) -> str | None:
+        return (self._options.label or self._label.name) if self._options.labelled else None

@@ -12,13 +12,12 @@ import json
 import logging
 import os
 import shutil
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from medpipe import files
+from medpipe.ahead import in_order
 from medpipe.config import Params
 from medpipe.deidentify.intake import Intake, write_quarantine
 from medpipe.deidentify.pseudonym import Pseudonyms, load_key
@@ -27,18 +26,12 @@ from medpipe.errors import DataError, ParamsError, SourceError
 from medpipe.paths import Layout
 from medpipe.sources import sample
 from medpipe.tables.ledger import Ledger
-from medpipe.tables.raw import Raw
+from medpipe.tables.raw import MANIFEST, Raw
 from medpipe.tables.schema import schema
 from medpipe.workload import Source, Workload
 
-MANIFEST = "raw.json"
 _FORMAT = 1
-_LOOK_AHEAD = 16
-"""Items per thread that may be read before they are written: bounds memory, and hides a slow one (a
-large film in JPEG 2000 takes as long as twenty others)."""
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def ingest(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
@@ -75,27 +68,6 @@ def ingest(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
     if folder != layout.raw:
         _replace(folder, layout.raw)
     return intake.counts() | _totals(Raw(layout.raw, workload.columns))
-
-
-def in_order(function: Callable[[T], R], tasks: Iterable[T], threads: int) -> Iterator[tuple[T, R]]:
-    """Each task with its result, in the order of the tasks, computed by `threads` ahead of need.
-
-    At most `_LOOK_AHEAD` tasks a thread are held at a time, however many there are.
-    """
-    waiting: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="ingest") as pool:
-        try:
-            for task in tasks:
-                waiting.append((task, pool.submit(function, task)))
-                if len(waiting) >= _LOOK_AHEAD * threads:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
 
 
 def _threads(params: Params) -> int:

@@ -28,6 +28,8 @@ from medpipe.tables.ledger import Ledger
 from medpipe.tables.schema import KEPT, schema
 from medpipe.workload import Column, Row
 
+MANIFEST = "raw.json"
+"""Says, keyed, what raw was made from."""
 _MIB = 1 << 20
 _ROW_GROUP_BYTES = 4 * _MIB
 """What is held in memory while writing or reading, whatever the size of a part."""

@@ -15,10 +15,10 @@ import pytest
 import tiny
 from tiny import bring
 
+from medpipe.ahead import in_order
 from medpipe.deidentify.pseudonym import KEY_VARIABLE, Pseudonyms
 from medpipe.errors import DataError, ParamsError, SourceError
 from medpipe.paths import Layout
-from medpipe.stages.ingest import in_order
 from medpipe.tables.raw import Raw
 
 NAMES = Pseudonyms(tiny.KEY.encode())

@@ -1,0 +1,130 @@
+"""What a scoring has done so far, in parts that are whole or not there.
+
+A part holds answers and refusals of a stretch of the source, their records, and the digest of all
+items up to its end: a scoring that was killed goes on behind its last part, if the source still
+begins the same.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from medpipe import files
+from medpipe.audit.record import Entry
+from medpipe.monitoring.journal import Seen
+
+ANSWERS, REFUSED = "answers.parquet", "refused.parquet"
+_ENTRIES, _SEEN, _END, _OF = "records.jsonl", "seen.jsonl", "end.json", "scoring.json"
+_MADE_BY = "medpipe score"
+REFUSAL = pa.schema(
+    [("item", pa.int64()), *((name, pa.string()) for name in ("answer_id", "example", "reason"))]
+)
+
+
+@dataclass
+class Stretch:
+    """What is said of some items, one after the other in the source, and what is put down of it."""
+
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+
+class Parts:
+    """The parts in `folder`.
+
+    Parameters
+    ----------
+    of : what the answers depend on; parts of another scoring are thrown away
+    schema : of an answer
+    """
+
+    def __init__(self, folder: Path, *, of: Mapping[str, Any], schema: pa.Schema) -> None:
+        self.folder = folder
+        self._of = dict(of)
+        self._schema = schema
+        if not self._is_ours():
+            self.clear()
+        with files.explained(folder):
+            for stray in folder.glob(".partial-*"):  # of a scoring that was killed
+                shutil.rmtree(stray)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        with files.explained(self.folder):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        files.write_json(self.folder / _OF, self._of)
+
+    def end(self) -> tuple[int, str]:
+        """How many items the parts are of, and the digest of those; 0 where there is no part."""
+        parts = self._paths()
+        if not parts:
+            return 0, ""
+        said = files.read_json(parts[-1] / _END, made_by=_MADE_BY)
+        return int(said["items"]), str(said["digest"])
+
+    def add(self, stretch: Stretch, *, items: int, digest: str) -> None:
+        """One part more; `items` and `digest` are of everything up to its end."""
+        with files.new_folder(self.folder / f"part-{len(self._paths()):06d}") as part:
+            _write(part / ANSWERS, stretch.answers, self._schema)
+            _write(part / REFUSED, stretch.refused, REFUSAL)
+            for name, rows in ((_ENTRIES, stretch.entries), (_SEEN, stretch.seen)):
+                lines = (f"{json.dumps(vars(row))}\n" for row in rows)
+                (part / name).write_text("".join(lines), encoding="utf-8")
+            files.write_json(part / _END, {"items": items, "digest": digest})
+
+    def last(self) -> tuple[list[Entry], list[Seen]]:
+        """What is to be put down of the last part; nothing where there is none."""
+        parts = self._paths()
+        if not parts:
+            return [], []
+        entries = [Entry(**said) for said in _lines(parts[-1] / _ENTRIES)]
+        seen = [Seen(**{**s, "bins": tuple(s["bins"])}) for s in _lines(parts[-1] / _SEEN)]
+        return entries, seen
+
+    def join(self, name: str, path: Path, *, facts: Mapping[str, str]) -> int:
+        """All tables called `name` as the one file `path`, Parquet or CSV; how many rows that are.
+
+        A part at a time, so that memory does not grow. `facts` stand in the metadata of Parquet.
+        """
+        rows = 0
+        schema = (REFUSAL if name == REFUSED else self._schema).with_metadata(dict(facts))
+        with files.new_file(path) as partial:
+            is_csv = path.suffix == ".csv"
+            made = csv.CSVWriter if is_csv else pq.ParquetWriter
+            with made(partial, schema) as writer:
+                for table in self._tables(name):
+                    writer.write_table(table.replace_schema_metadata(schema.metadata))
+                    rows += len(table)
+        return rows
+
+    def _tables(self, name: str) -> Iterator[pa.Table]:
+        for part in self._paths():
+            table = pq.read_table(part / name)
+            if len(table):
+                yield table
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*"))
+
+    def _is_ours(self) -> bool:
+        path = self.folder / _OF
+        return path.exists() and files.read_json(path, made_by=_MADE_BY) == self._of
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")

@@ -1,0 +1,102 @@
+"""A whole source is answered as the service would, and each answer is on record once."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from medpipe import config, workloads
+from medpipe.audit import place as places
+from medpipe.errors import ParamsError
+from medpipe.paths import Layout
+from medpipe.scoring import batch, score
+
+SERVING = Path(__file__).parents[1] / "serving"
+NAME = "readmission"
+
+
+@pytest.fixture(scope="module")
+def builders():
+    """The builder of a signed release of records, of the service's own tests."""
+    sys.path.insert(0, str(SERVING))
+    import brightness_release
+    import record_release
+
+    yield record_release, brightness_release
+    sys.path.remove(str(SERVING))
+
+
+@pytest.fixture
+def project(tmp_path, builders, monkeypatch):
+    records, signed = builders
+    for variable in ("MEDPIPE_AUDIT", "MEDPIPE_AUDIT_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("MEDPIPE_TRUSTED_KEYS", signed.TRUSTED[0].hex())
+    layout = Layout(tmp_path / "project", NAME)
+    records.write_record_release(
+        layout.home.champions, NAME, parts=20, scratch=tmp_path / "scratch"
+    )
+    return layout
+
+
+@pytest.fixture
+def source(tmp_path):
+    folder = tmp_path / "tonight"
+    folder.mkdir()
+    workloads.get(NAME).synthesise(folder, patients=40, seed=5)
+    return folder
+
+
+def scored(project, source, out):
+    workload = workloads.get(NAME)
+    return score(workload, config.parse({}, workload), project, path=source, out=out)
+
+
+def recorded(project):
+    with places.reading(project.root) as (_, store):
+        return list(store.records())
+
+
+def test_every_item_is_answered_or_refused_and_each_has_one_record(project, source, tmp_path):
+    said = scored(project, source, tmp_path / "out.parquet")
+    answers = pd.read_parquet(tmp_path / "out.parquet")
+    refused = pd.read_parquet(tmp_path / "out.refused.parquet")
+    assert (said["examples"], said["refused"]) == (len(answers), len(refused))
+    assert said["examples"] >= 40
+    assert sorted([*answers["item"], *refused["item"]]) == [
+        *range(1, len(answers) + len(refused) + 1)
+    ]
+    ids = [found.answer_id for found in recorded(project)]
+    assert sorted(ids) == sorted([*answers["answer_id"], *refused["answer_id"]])
+
+
+def test_a_scoring_that_ends_before_the_records_of_its_part_goes_on(
+    project, source, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(batch, "PART_ITEMS", 16)
+    whole, calls = batch.Books.put, []
+
+    def cut(self, entries, seen):
+        calls.append(len(entries))
+        if len(calls) == 3:
+            whole(self, entries[:5], seen)
+            raise KeyboardInterrupt
+        whole(self, entries, seen)
+
+    monkeypatch.setattr(batch.Books, "put", cut)
+    with pytest.raises(KeyboardInterrupt):
+        scored(project, source, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+    monkeypatch.setattr(batch.Books, "put", whole)
+    said = scored(project, source, tmp_path / "out.csv")
+    ids = [found.answer_id for found in recorded(project)]
+    assert len(ids) == len(set(ids)) == said["examples"] + said["refused"]
+    assert set(pd.read_csv(tmp_path / "out.csv")["answer_id"]) <= set(ids)
+
+
+def test_a_table_that_is_there_is_never_replaced(project, source, tmp_path):
+    (tmp_path / "out.csv").write_text("mine")
+    with pytest.raises(ParamsError, match="there already"):
+        scored(project, source, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "mine"

@@ -26,6 +26,9 @@ Fault = Literal["format", "coding", "broken", "kind", "content", "size"]
 empty, truncated or undecodable; made by a kind of device that the workload is not about; readable,
 but not what the workload is about, or too small to show it; larger than may be decoded."""
 
+Problem = tuple[str, str]
+"""Where in a record (JSON Pointer, RFC 6901; "" is the whole), and what is wrong there."""
+
 
 class MedpipeError(Exception):
     """Base of all; its text is written for the person who has to act."""
@@ -50,11 +53,15 @@ class UnreadableError(MedpipeError):
     ----------
     message : the reason, which names no one
     fault : what the service tells a caller to change
+    problems : of a record, what is wrong in which place
     """
 
-    def __init__(self, message: str, *, fault: Fault = "broken") -> None:
+    def __init__(
+        self, message: str, *, fault: Fault = "broken", problems: tuple[Problem, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.fault: Fault = fault
+        self.problems = problems
 
 
 class DataError(MedpipeError):
@@ -89,12 +96,21 @@ class RequestError(MedpipeError):
     message : what was wrong and what to send instead
     status : the HTTP status, 400…499
     fault : of the uploaded item; None where something else was wrong
+    problems : of a record, what is wrong in which place
     """
 
-    def __init__(self, message: str, *, status: int = 400, fault: Fault | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        fault: Fault | None = None,
+        problems: tuple[Problem, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.fault = fault
+        self.problems = problems
 
 
 class AccessError(MedpipeError):

@@ -10,16 +10,18 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from medpipe.errors import UnreadableError
+from medpipe.errors import Problem, UnreadableError
 from medpipe.workload import COMMON, Column, Workload
 
 MEASUREMENTS_MAX = 20_000
 """In one series of a request; a monitor gives one a second for five hours and a half."""
-_TEXT_MAX = 200
+TEXT_MAX = 200
+"""Characters of a text in a request."""
 _SAID = 8
 """Problems that one refusal lists."""
 
@@ -57,15 +59,8 @@ def checked(record: Any, workload: Workload) -> dict[str, Any]:
     if not isinstance(record, Mapping):
         raise UnreadableError("send one JSON object, field by field", fault="format")
     columns = asked(workload)
-    problems = _unknown(record, [column.name for column in columns])
-    values: dict[str, Any] = {}
-    for column in columns:
-        try:
-            values[column.name] = _value(record.get(column.name), column)
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise UnreadableError(_listed(problems), fault="content")
+    values, problems = _read(record, columns)
+    _refuse([*_unknown(record, [column.name for column in columns]), *problems])
     return values
 
 
@@ -76,14 +71,7 @@ def check(row: Mapping[str, Any], columns: Sequence[Column]) -> None:
     ------
     UnreadableError : one is not; the message names field, number, limit and unit
     """
-    problems = []
-    for column in columns:
-        try:
-            _value(row.get(column.name), column)
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise UnreadableError(_listed(problems), fault="content")
+    _refuse(_read(row, columns)[1])
 
 
 def missing(row: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
@@ -100,31 +88,57 @@ def inside(value: float, column: Column) -> bool:
     )
 
 
-def _listed(problems: Sequence[str]) -> str:
+class _WrongError(ValueError):
+    """A value that its column does not allow; `steps` lead to it inside the field."""
+
+    def __init__(self, said: str, *steps: object) -> None:
+        super().__init__(said)
+        self.steps = tuple(map(str, steps))
+
+
+def _read(
+    record: Mapping[str, Any], columns: Sequence[Column]
+) -> tuple[dict[str, Any], list[Problem]]:
+    """What each of `columns` has in `record`, and what is wrong with the rest."""
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for column in columns:
+        try:
+            values[column.name] = _value(record.get(column.name), column)
+        except _WrongError as error:
+            problems.append(("/".join(("", column.name, *error.steps)), str(error)))
+    return values, problems
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if not problems:
+        return
     more = f"; and {len(problems) - _SAID} more" if len(problems) > _SAID else ""
-    return "; ".join(problems[:_SAID]) + more
+    listed = tuple(problems[:_SAID])
+    message = "; ".join(said for _, said in listed) + more
+    raise UnreadableError(message, fault="content", problems=listed)
 
 
 def _stated(value: Any) -> bool:
     return value is not None and (not isinstance(value, (list, tuple)) or len(value) > 0)
 
 
-def _unknown(record: Mapping[str, Any], known: list[str]) -> list[str]:
-    said = []
+def _unknown(record: Mapping[str, Any], known: list[str]) -> list[Problem]:
+    said: list[Problem] = []
     for number, name in enumerate(record, start=1):
         if name in known:
             continue
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
         hint = f"; did you mean {near[0]}?" if near else ""
-        said.append(f"field {number} of the request is not one that is asked for{hint}")
+        said.append(("", f"field {number} of the request is not one that is asked for{hint}"))
     return said
 
 
 def _value(value: Any, column: Column) -> Any:
-    """`value` as `column` stores it. Raises ValueError with a sentence."""
+    """`value` as `column` stores it. Raises _WrongError with a sentence."""
     if not _stated(value):
         if not column.nullable:
-            raise ValueError(f"{column.name} is missing; allowed: {column.allowed}")
+            raise _WrongError(f"{column.name} is missing; allowed: {column.allowed}")
         return None
     if column.dtype == "series":
         return _series(value, column)
@@ -132,46 +146,48 @@ def _value(value: Any, column: Column) -> Any:
         return _number(value, column, column.name)
     if column.dtype == "bool":
         if not isinstance(value, bool):
-            raise ValueError(f"{column.name} is neither true nor false")
+            raise _WrongError(f"{column.name} is neither true nor false")
         return value
     return _text(value, column)
 
 
 def _text(value: Any, column: Column) -> Any:
     if not isinstance(value, str):
-        raise ValueError(f"{column.name} is not a text; allowed: {column.allowed}")
+        raise _WrongError(f"{column.name} is not a text; allowed: {column.allowed}")
     if column.values and value not in column.values:
-        raise ValueError(f"{column.name} is not one of {column.allowed}")
-    if len(value) > _TEXT_MAX:
-        raise ValueError(f"{column.name} is longer than {_TEXT_MAX} characters")
+        raise _WrongError(f"{column.name} is not one of {column.allowed}")
+    if len(value) > TEXT_MAX:
+        raise _WrongError(f"{column.name} is longer than {TEXT_MAX} characters")
     if column.dtype != "date":
         return value
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise ValueError(f"{column.name} is no day; write it as 2024-05-31") from None
+        raise _WrongError(f"{column.name} is no day; write it as 2024-05-31") from None
 
 
-def _number(value: Any, column: Column, where: str) -> float | int:
+def _number(value: Any, column: Column, where: str, *steps: int) -> float | int:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{where} is not a number; allowed: {column.allowed}")
+        raise _WrongError(f"{where} is not a number; allowed: {column.allowed}", *steps)
+    if isinstance(value, int) and abs(value) > sys.float_info.max:  # JSON sets no limit
+        raise _WrongError(f"{where} is beyond any number; allowed: {column.allowed}", *steps)
     if not math.isfinite(value):
-        raise ValueError(f"{where} is {value}; leave out what is not known")
+        raise _WrongError(f"{where} is {value}; leave out what is not known", *steps)
     if not inside(value, column):
         unit = f" {column.unit}" if column.unit else ""
-        raise ValueError(f"{where} is {value:g}{unit}; allowed: {column.allowed}")
+        raise _WrongError(f"{where} is {value:g}{unit}; allowed: {column.allowed}", *steps)
     if column.dtype != "int":
         return float(value)
     if value != int(value):
-        raise ValueError(f"{where} is {value:g}; allowed: {column.allowed}")
+        raise _WrongError(f"{where} is {value:g}; allowed: {column.allowed}", *steps)
     return int(value)
 
 
 def _series(value: Any, column: Column) -> list[tuple[float, float]]:
     if not isinstance(value, list):
-        raise ValueError(f"{column.name} is not a list; allowed: {column.allowed}")
+        raise _WrongError(f"{column.name} is not a list; allowed: {column.allowed}")
     if len(value) > MEASUREMENTS_MAX:
-        raise ValueError(
+        raise _WrongError(
             f"{column.name} has {len(value)} measurements; at most {MEASUREMENTS_MAX} are read"
         )
     hours = Column("hour", "float", "since the start", "h", low=0, high=column.span_h)
@@ -179,7 +195,7 @@ def _series(value: Any, column: Column) -> list[tuple[float, float]]:
     for number, pair in enumerate(value, start=1):
         where = f"{column.name}, measurement {number},"
         if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise ValueError(f"{where} is not a pair; write [hour, value]")
-        hour = _number(pair[0], hours, f"the hour of {where.rstrip(',')}")
-        pairs.append((float(hour), float(_number(pair[1], column, where))))
+            raise _WrongError(f"{where} is not a pair; write [hour, value]", number - 1)
+        hour = _number(pair[0], hours, f"the hour of {where.rstrip(',')}", number - 1, 0)
+        pairs.append((float(hour), float(_number(pair[1], column, where, number - 1, 1))))
     return pairs

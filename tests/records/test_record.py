@@ -4,30 +4,10 @@ import json
 import math
 
 import pytest
+from asked_question import GOOD, Question
 
 from medpipe.errors import UnreadableError
 from medpipe.records import record
-from medpipe.workload import COMMON, Column
-
-
-class Question:
-    label_columns = ("ill", "died")
-    columns = (
-        *COMMON,
-        Column("age_years", "float", "age", unit="years", low=0, high=120, nullable=False),
-        Column("visits", "int", "visits before", low=0, high=50),
-        Column("sex", "category", "sex", values=("F", "M")),
-        Column("smokes", "bool", "smokes now"),
-        Column("seen_on", "date", "day"),
-        Column("creatinine", "series", "in serum", unit="mg/dL", low=0.1, high=30, span_h=48),
-        Column("digest", "str", "of the record", computed=True),
-        Column("ill", "int", "label", low=0, high=1),
-        Column("died", "int", "another label", low=0, high=1),
-        Column("image", "bytes", "content"),
-    )
-
-
-GOOD = {"age_years": 50, "creatinine": [[0.5, 1.2], [47, 3]]}
 
 
 def refused(**changes) -> str:
@@ -98,3 +78,14 @@ def test_what_was_not_stated_is_named_in_words():
     columns = record.asked(Question())
     assert record.missing({"age_years": 50, "creatinine": []}, columns)[-1] == "creatinine"
     assert "seen on" in record.missing({}, columns)
+
+
+def test_each_problem_is_told_with_its_place():
+    with pytest.raises(UnreadableError) as caught:
+        record.checked({"age_years": 500, "creatinine": [[1, 1], [2, 900]], "x": 1}, Question())
+    assert [place for place, _ in caught.value.problems] == ["", "/age_years", "/creatinine/1/1"]
+    assert "; ".join(said for _, said in caught.value.problems) == str(caught.value)
+
+
+def test_a_number_beyond_any_is_refused():
+    assert "age_years is beyond any number" in refused(age_years=10**400)

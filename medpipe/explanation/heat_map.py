@@ -10,6 +10,8 @@ _LINES = 14
 """Of those that moved the answer most; more are not read."""
 _TITLE_PX, _CELL_PX, _LINE_PX, _HEAD_PX = 260, 66, 24, 52
 _RAISED, _LOWERED = (178, 34, 34), (33, 82, 165)
+_SIGNED_MIN = 0.05
+"""Of the strongest effect; below it a colour is hardly seen either."""
 _FONT = 'font-family="sans-serif" font-size="12"'
 
 
@@ -32,7 +34,7 @@ class Line:
 def svg(lines: Sequence[Line], *, heads: Sequence[str]) -> bytes:
     """The `lines` with the strongest effects, strongest first.
 
-    Red raised the risk, blue lowered it; the darkest is the strongest effect of this example.
+    ▲ red raised the risk, ▼ blue lowered it; the darkest is the strongest effect of this example.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def svg(lines: Sequence[Line], *, heads: Sequence[str]) -> bytes:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" {_FONT}>',
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        f'<text x="8" y="18">Red raised the risk, blue lowered it; the darkest by {most:.2f} '
+        f'<text x="8" y="18">▲ red raised the risk, ▼ blue lowered it; the darkest by {most:.2f} '
         "of the logit</text>",
         *(_text(head, _TITLE_PX + _CELL_PX * (n + 0.5), 42) for n, head in enumerate(heads)),
     ]
@@ -66,10 +68,16 @@ def _line(line: Line, top: float, *, columns: int, most: float) -> list[str]:
             f'<rect x="{left:g}" y="{top:g}" width="{width - 2:g}" height="{_LINE_PX - 2}" '
             f'fill="{_colour(effect / most)}"><title>{effect:+.3f}</title></rect>'
         )
-        if number < len(line.texts):
+        text = f"{line.texts[number] if number < len(line.texts) else ''} {_sign(effect / most)}"
+        if text := text.strip():
             pale = abs(effect) > most / 2
-            parts.append(_text(line.texts[number], left + width / 2 - 1, middle, pale=pale))
+            parts.append(_text(text, left + width / 2 - 1, middle, pale=pale))
     return parts
+
+
+def _sign(share: float) -> str:
+    """For those who see no colours; nothing where there is next to none."""
+    return "" if abs(share) < _SIGNED_MIN else "▲" if share > 0 else "▼"
 
 
 def _text(text: str, x: float, y: float, *, pale: bool = False) -> str:

@@ -183,6 +183,8 @@ class Picture:
 
     media_type: Literal["image/png", "image/svg+xml"]
     data: bytes
+    plain: bytes | None = None
+    """The same picture, of the same type and size, with nothing drawn over it."""
 
 
 @dataclass(frozen=True)
@@ -299,6 +301,10 @@ class Workload(ABC):
     @abstractmethod
     def source(self, name: str, path: Path, *, options: Mapping[str, Any]) -> Source:
         """The reader of layout `name` over `path`. Raises ParamsError for an unknown name."""
+
+    def example_file(self) -> Picture | None:
+        """Where payloads are files, an invented one that is answered; None for none."""
+        return None
 
     @abstractmethod
     def read(self, payload: bytes | Row, *, limits: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,12 +32,14 @@ circus.create_standalone_arbiter = functools.partial(
 
 _ROOT = Path(__file__).resolve().parents[1]
 
+_PAGE = Path(__file__).with_name("page.html")
+
 _porter = access.at(_ROOT)
 
 app = api.create(
     lambda: catalogue.at(_ROOT),
     recorder=lambda: recorder.at(_ROOT),
-    page=Path(__file__).with_name("page.html"),
+    page=_PAGE,
     porter=_porter,
 )
 
@@ -124,5 +126,5 @@ class _Straight:
 # Before everything, outermost first.
 _front = MedpipeService.add_asgi_middleware  # type: ignore[attr-defined]  # it is a Service now
 _front(cors.Cors)
-_front(access.Guard, porter=_porter, refuse=api.refused)
+_front(access.Guard, porter=_porter, refuse=api.refusals(_PAGE))
 _front(_Straight)

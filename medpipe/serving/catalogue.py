@@ -64,6 +64,11 @@ class Catalogue:
         self._expire()
         self._withdraw({folder.name for folder in folders})
 
+    @property
+    def names(self) -> set[str]:
+        """Of all workloads that there is a release for, served or not."""
+        return self.predictors.keys() | self.problems.keys()
+
     def predictor(self, name: str) -> Predictor:
         """The predictor of workload `name`.
 

@@ -52,8 +52,7 @@ async def payload(
     """
     if request.headers.get("content-encoding", "identity") != "identity":
         raise RequestError("send the body as it is, without Content-Encoding", status=415)
-    if kind == "record":
-        max_upload_mib = min(max_upload_mib, RECORD_MAX_MIB)
+    max_upload_mib = limit_mib(kind, max_upload_mib)
     media_type, options = parse_options_header(request.headers.get("content-type"))
     _check_type(said := media_type.decode("latin-1"), kind)
     is_form = said == FORM_TYPE
@@ -67,6 +66,11 @@ async def payload(
     if not content:
         raise RequestError("the body is empty", status=400)
     return content
+
+
+def limit_mib(kind: Literal["file", "record"], max_upload_mib: int) -> int:
+    """What may be sent of this kind, MiB, where `max_upload_mib` is set for files."""
+    return min(max_upload_mib, RECORD_MAX_MIB) if kind == "record" else max_upload_mib
 
 
 async def document(

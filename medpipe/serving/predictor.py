@@ -53,6 +53,9 @@ class Explanation(BaseModel):
 
     media_type: str
     picture: str = Field(description="Base64 of the drawing")
+    plain: str | None = Field(
+        None, description="Base64 of the same picture with nothing drawn over it, where there is"
+    )
     reasons: list[Moved] = Field(description="Strongest first; empty where only a picture can tell")
 
 
@@ -292,7 +295,8 @@ class Predictor:
         picture = workload.draw(row, heat)
         return Explanation(
             media_type=picture.media_type,
-            picture=base64.b64encode(picture.data).decode("ascii"),
+            picture=_base64(picture.data),
+            plain=None if picture.plain is None else _base64(picture.plain),
             reasons=[Moved(**vars(reason)) for reason in workload.reasons(row, heat)],
         )
 
@@ -350,7 +354,8 @@ def worded(
 
 def refused(error: UnreadableError) -> RequestError:
     """What a client is told of an upload that cannot be read."""
-    return RequestError(str(error), status=STATUS[error.fault], fault=error.fault)
+    status = STATUS[error.fault]
+    return RequestError(str(error), status=status, fault=error.fault, problems=error.problems)
 
 
 def _unfamiliar(distance: float, settings: Settings) -> str:
@@ -362,6 +367,10 @@ def _unfamiliar(distance: float, settings: Settings) -> str:
         f"this input is unlike the training data, {distance:.3g} times as far from them as "
         f"{share:.3g} % of patients are at most: {said}"
     )
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def limits(settings: Settings) -> dict[str, Any]:

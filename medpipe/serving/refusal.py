@@ -22,11 +22,21 @@ RETRY_S = 5
 """After which a service without a valid certificate, or a record to write, may be asked again."""
 
 
+class Wrong(BaseModel):
+    """What is wrong in one place of a record."""
+
+    place: str = Field(description="JSON Pointer (RFC 6901) into what was sent; empty: the whole")
+    error: str
+
+
 class Refusal(BaseModel):
     """Why a request was not answered, and what to do."""
 
     error: str
     answer_id: str | None = Field(None, description="Name of this refusal in the service's log")
+    problems: list[Wrong] | None = Field(
+        None, description="Of a record, place by place; `error` says the same in one sentence"
+    )
 
 
 def status(error: MedpipeError) -> tuple[int, dict[str, str]]:
@@ -47,7 +57,13 @@ def status(error: MedpipeError) -> tuple[int, dict[str, str]]:
 def response(error: MedpipeError, *, answer_id: str | None = None) -> JSONResponse:
     """`error` as JSON."""
     code, headers = status(error)
-    content = Refusal(error=str(error), answer_id=answer_id).model_dump(exclude_none=True)
+    wrong = error.problems if isinstance(error, RequestError) else ()
+    told = Refusal(
+        error=str(error),
+        answer_id=answer_id,
+        problems=[Wrong(place=place, error=said) for place, said in wrong] or None,
+    )
+    content = told.model_dump(exclude_none=True)
     return challenged(JSONResponse(content, status_code=code, headers=headers), error)
 
 

@@ -57,6 +57,19 @@ def write(folder: Path, *, patients: int, seed: int) -> None:
         rows.writerows(labels)
 
 
+def film(*, seed: int) -> np.ndarray:
+    """A frontal radiograph of an invented patient with pneumonia, uint8 (H, W), bright is dense."""
+    rng = np.random.default_rng(seed)
+    person = invent(rng, number=0)
+    anatomy = Anatomy.draw(rng, sex=person.sex, age_years=person.age_years(person.first_study))
+    attenuation = phantom(anatomy, opacities(rng), view="PA", rng=rng)
+    exposure = expose(SCANNERS[0], attenuation, marker="L", rng=rng)
+    shares = exposure.pixels.astype(np.float32) / (2**exposure.bits - 1)
+    is_inverse = exposure.photometric == "MONOCHROME1"
+    grey: np.ndarray = np.rint(255 * (1 - shares if is_inverse else shares)).astype(np.uint8)
+    return grey
+
+
 def _files(rng: np.random.Generator, number: int) -> Iterator[tuple[str, bytes, int]]:
     """Path, content and label of every file of one patient."""
     person = invent(rng, number=number)

@@ -18,6 +18,7 @@ Not for : lateral films, portable films of the intensive-care unit with lines an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _SOURCES = ("sample", "kermany", "rsna", "table")
 _FRONTAL = ("PA", "AP")
 _HEAT_OPACITY = 0.6
+_EXAMPLE_SEED = 7
 
 COVARIATES = (
     Column("sex", "category", "sex as registered", values=("F", "M", "O"), subgroup=True),
@@ -158,6 +160,9 @@ class ChestXray(Workload):
         from medpipe.sources.table import Table
 
         return Table(path, options, label=LABEL, columns=self.columns)
+
+    def example_file(self) -> Picture | None:
+        return Picture("image/png", _example_film())
 
     def read(self, payload: bytes | Row, *, limits: Mapping[str, Any]) -> dict[str, Any]:
         pixels, known = _film(payload, limits)
@@ -287,7 +292,14 @@ class ChestXray(Workload):
         opacity = (_HEAT_OPACITY * heat)[..., None]
         film = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
         drawn = ((1 - opacity) * film + opacity * colours + 0.5).astype(np.uint8)
-        return Picture("image/png", image.encode_png(drawn))
+        return Picture("image/png", image.encode_png(drawn), plain=row["image"])
+
+
+@cache
+def _example_film() -> bytes:
+    from medpipe.synthetic import sample  # delayed: needed only when somebody asks for it
+
+    return image.encode_png(sample.film(seed=_EXAMPLE_SEED))
 
 
 def _bytes(payload: bytes | Row) -> bytes:

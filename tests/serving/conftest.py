@@ -4,23 +4,16 @@ from pathlib import Path
 
 import pytest
 from brightness_release import TRUSTED, write_release
+from described_release import PARTS
 from fastapi.testclient import TestClient
 from record_release import write_record_release
 
 from medpipe import workloads
 from medpipe.audit.place import Place
 from medpipe.audit.sqlite import Sqlite
-from medpipe.records.physiology import HOURS
 from medpipe.serving import api
 from medpipe.serving.catalogue import Catalogue
 from medpipe.serving.recorder import Recorder
-from medpipe.workloads import icu_mortality, readmission
-
-PARTS = {
-    "icu_mortality": len(icu_mortality.SERIES) * HOURS // 6 + len(icu_mortality.DESCRIPTORS),
-    "readmission": sum(not c.compared for c in (*readmission.PATIENT, *readmission.STAY)),
-}
-"""Sizes of the workloads' maps: six hours of a series, or a field."""
 
 
 @pytest.fixture(autouse=True)

@@ -78,8 +78,11 @@ def graph(inputs: dict[str, np.ndarray], *, parts: int) -> onnx.ModelProto:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
-def write_record_release(folder: Path, name: str, *, parts: int, scratch: Path) -> Path:
-    """Into `folder`/`name`; `parts` is the size of the workload's own map."""
+def write_record_release(folder: Path, name: str, *, parts: int, scratch: Path, **settings) -> Path:
+    """Into `folder`/`name`; `parts` is the size of the workload's own map.
+
+    `settings` replace those above.
+    """
     workload, target = workloads.get(name), folder / name
     rows = rows_of(workload, scratch / name)
     state = workload.fit(rows, config.parse({}, workload).preprocess)
@@ -87,7 +90,10 @@ def write_record_release(folder: Path, name: str, *, parts: int, scratch: Path) 
     onnx.save(graph(workload.encode(rows[0], state), parts=parts), target / "model.onnx")
     for file, content in {
         "state": state,
-        "settings": {"workload": name, **SETTINGS, "limits": {}, "serve": {"threads": 1}},
+        "settings": {
+            **{"workload": name, **SETTINGS, "limits": {}, "serve": {"threads": 1}},
+            **settings,
+        },
         "card": {"title": workload.title},
     }.items():
         (target / f"{file}.json").write_text(json.dumps(content))

@@ -16,9 +16,11 @@ from medpipe.serving.catalogue import Catalogue
 
 EVERY_ROUTE = [
     ("GET", "/"),
+    ("GET", "/docs"),
     ("GET", "/v1/"),
     ("GET", "/v1/openapi.json"),
     ("GET", "/v1/brightness"),
+    ("GET", "/v1/brightness/example"),
     ("POST", "/v1/brightness"),
     ("GET", "/docs.json"),
     ("GET", "/static_content/x.js"),
@@ -106,7 +108,7 @@ def test_with_keys_nothing_is_answered_without_one_not_even_to_this_machine(
         response = client.request(method, path)
     assert response.status_code == 401
     schemes = [line.partition(" ")[0] for line in response.headers.get_list("www-authenticate")]
-    assert schemes == ["Bearer", "Basic"]
+    assert schemes == (["Bearer"] if path in ("/", "/docs") else ["Bearer", "Basic"])
 
 
 @pytest.mark.parametrize("shown", [bearer, basic, lambda secret: {"X-API-Key": secret}])
@@ -198,6 +200,18 @@ def test_the_description_says_how_to_ask(app):
         for operation in operations.values():
             assert {"401", "403", "429"} <= set(operation["responses"])
             assert [list(way) for way in operation["security"]] == [[name] for name in schemes]
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_asks_for_the_key_itself_and_is_given_nothing_else(app, keys, path):
+    secret = key(keys, "papers")
+    with TestClient(app) as client:
+        refused, let_in = client.get(path), client.get(path, headers=bearer(secret))
+    assert (refused.status_code, let_in.status_code) == (401, 200)
+    assert refused.text == let_in.text
+    assert "API key or token" in refused.text
+    # The browser's own question would cover the page, and it would keep what is typed there.
+    assert refused.headers.get_list("www-authenticate") == ['Bearer realm="medpipe"']
 
 
 def test_too_many_requests_are_told_when_to_come_back(app, keys):

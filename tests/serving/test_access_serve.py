@@ -72,12 +72,22 @@ def test_nothing_else_is(served, method):
     assert {path: status for path, status in statuses.items() if status not in (401, 429)} == {}
 
 
+@pytest.mark.parametrize(("path", "said"), [("/v1/%0A", "error"), ("/fhir/%0A/metadata", "issue")])
+def test_an_address_that_nobody_can_read_is_refused_as_its_clients_read_it(served, path, said):
+    _, secret = keyfile.add(served[2], "lines", scopes=["*"], lifetime=None)
+    shown = {"X-API-Key": secret}
+    assert eventually(lambda: httpx.get(served[0] + "/v1/", headers=shown).status_code == 200)
+    response = httpx.get(served[0] + path, headers=shown)
+    assert response.status_code == 404
+    assert said in response.json()  # BentoML would answer in plain text
+
+
 def test_pages_that_load_other_hosts_are_gone_for_who_has_a_key_too(served):
     _, secret = keyfile.add(served[2], "look", scopes=["*"], lifetime=None)
     shown = {"Authorization": "Basic " + base64.b64encode(f"me:{secret}".encode()).decode()}
     assert eventually(lambda: httpx.get(served[0] + "/", headers=shown).status_code == 200)
     assert "Intended use" in httpx.get(served[0] + "/", headers=shown).text
-    for path in ("/docs.json", "/static_content/index.html", "/docs"):
+    for path in ("/docs.json", "/static_content/index.html", "/redoc"):
         assert httpx.get(served[0] + path, headers=shown).status_code == 404
 
 

@@ -1,10 +1,12 @@
 """The routes, every refusal, and what may not be written down."""
 
+import base64
+import hashlib
 import logging
 import re
 
 import pytest
-from brightness_release import TRUSTED, png
+from brightness_release import TRUSTED, png, write_release
 from fastapi.testclient import TestClient
 
 from medpipe.serving import api, desk, recorder
@@ -14,13 +16,19 @@ PAGE = "service/page.html"
 
 
 @pytest.fixture
-def client(releases, pytestconfig):
+def service(releases, pytestconfig):
+    """A client of the service of these releases, before it starts."""
     made = api.create(
         lambda: Catalogue(releases, trusted=lambda _: TRUSTED),
         recorder=lambda: recorder.at(releases),
         page=pytestconfig.rootpath / PAGE,
     )
-    with TestClient(made) as client:
+    return TestClient(made)
+
+
+@pytest.fixture
+def client(service):
+    with service as client:
         yield client
 
 
@@ -84,7 +92,9 @@ def test_a_chunked_upload_over_the_limit_is_stopped(client):
         ("POST", "/v1/brightness?explain=DOE", 422),
         ("GET", "/docs.json", 404),
         ("GET", "/static_content/index.js", 404),
-        ("GET", "/docs", 404),
+        ("GET", "/redoc", 404),
+        ("GET", "/v1/brightness/example", 404),
+        ("GET", "/v1/astrology/example", 404),
     ],
 )
 def test_what_is_not_there_is_refused_without_repeating_it(client, method, path, status):
@@ -120,6 +130,23 @@ def test_the_list_says_what_each_model_is_for_and_not_for(client):
     (offer,) = client.get("/v1/").json()
     assert (offer["name"], offer["intended_use"]) == ("brightness", "testing the service")
     assert (offer["not_for"], offer["problem"]) == ("anything else", None)
+    assert offer["served"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("readmission", "Readmission within 30 days of discharge"), ("astrology", "astrology")],
+)
+def test_what_is_not_answered_is_listed_with_the_reason(releases, service, name, title):
+    write_release(releases / name)  # of another question than its folder says
+    with service as client:
+        listed = {offer["name"]: offer for offer in client.get("/v1/").json()}
+        told = client.get(f"/v1/{name}")
+    assert listed["brightness"]["served"]
+    assert not listed[name]["served"]
+    assert listed[name]["title"] == title
+    assert "is of workload 'brightness'" in listed[name]["problem"]
+    assert (told.status_code, told.json()["error"]) == (503, listed[name]["problem"])
 
 
 def test_the_papers_are_the_card_and_the_certificate_that_answers_name(client):
@@ -129,14 +156,21 @@ def test_the_papers_are_the_card_and_the_certificate_that_answers_name(client):
     assert papers["certificate_sha256"] == post(client).json()["certificate_sha256"]
 
 
-def test_the_page_loads_nothing_from_another_host(client):
-    page = client.get("/")
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert not re.search(r"https?:|//[a-z]|url\(|@import|<link|<script |googletag", page.text)
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_a_page_loads_nothing_from_another_host_and_runs_its_own_scripts_only(client, path):
+    page = client.get(path)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    text = page.text.replace("http://www.w3.org/2000/svg", "")  # a name, which nobody fetches
+    assert not re.search(r"https?:|//[a-z]|url\(|@import|<link|<script |googletag", text)
+    for script in re.findall("<script>(.*?)</script>", page.text, flags=re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
 
 
 def test_the_description_tells_a_client_how_to_send_a_file(client):
-    described = client.get("/v1/openapi.json").json()["paths"]["/v1/{workload}"]["post"]
+    described = client.get("/v1/openapi.json").json()["paths"]["/v1/brightness"]["post"]
     assert set(described["requestBody"]["content"]) >= {"multipart/form-data", "application/dicom"}
     assert {"200", "400", "404", "413", "415", "422", "503"} <= set(described["responses"])
 

@@ -25,6 +25,9 @@ every = pytest.mark.parametrize("name", workloads.names())
 records = pytest.mark.parametrize(
     "name", [name for name in workloads.names() if workloads.get(name).payload == "record"]
 )
+files = pytest.mark.parametrize(
+    "name", [name for name in workloads.names() if workloads.get(name).payload == "file"]
+)
 SUBJECTS = ("Question :", "Cohort :", "Label :", "Reference data :", "Not for :")
 
 
@@ -220,3 +223,13 @@ def test_every_field_that_is_missing_is_named_in_the_cautions(name):
     assert absent
     meaning = {column.name: column.meaning for column in workload.columns}
     assert [k for k in absent if k.replace("_", " ") not in said and meaning[k] not in said] == []
+
+
+@files
+def test_its_example_file_is_one_that_the_question_can_be_asked_about(name):
+    workload = workloads.get(name)
+    if (example := workload.example_file()) is None:
+        pytest.skip(f"{name} has none")
+    limits = config.parse({}, workload).ingest.model_dump(mode="json")
+    assert workload.excluded(workload.read(example.data, limits=limits)) is None
+    assert workload.example_file() == example

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from medpipe.errors import AccessError, MedpipeError
+from medpipe.errors import AccessError, MedpipeError, RequestError
 from medpipe.serving.access import routes
 from medpipe.serving.access.caller import Caller
 from medpipe.serving.access.porter import Porter
@@ -38,6 +38,11 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let through, or refuse."""
+        if scope["type"] == "http" and not scope["path"].isprintable():
+            # No route of anybody is called so; what stands behind would answer in words of its own.
+            absent = RequestError("there is nothing here; see /v1/openapi.json", status=404)
+            await self._refuse(scope["path"], absent)(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["path"] not in routes.OPEN:
             state = scope.setdefault("state", {})
             if not isinstance(state.get("caller"), Caller):

@@ -19,9 +19,11 @@ OPEN = ("/livez", "/readyz", "/healthz", "/metrics")
 
 RULES = (
     ("GET", "/", "papers"),
+    ("GET", "/docs", "papers"),
     ("GET", "/v1", "papers"),
     ("GET", "/v1/openapi.json", "papers"),
     ("GET", "/v1/{workload}", "papers"),
+    ("GET", "/v1/{workload}/example", "papers"),
     ("POST", "/v1/{workload}", "answer:{workload}"),
     ("GET", "/fhir/{workload}/metadata", "papers"),
     ("GET", "/fhir/{workload}/OperationDefinition/{name}", "papers"),
@@ -85,13 +87,16 @@ def describe(api: FastAPI) -> None:
             for method, operation in operations.items():
                 operation["security"] = [{name: []} for name in _SCHEMES]
                 operation["x-scope"] = scope_of(method.upper(), path)
+                told = operation["responses"]
                 for status, meaning in _REFUSALS.items():
-                    operation["responses"].setdefault(status, _refusal(meaning))
+                    told.setdefault(status, {"description": meaning, "content": _written(told)})
         return made
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend it
 
 
-def _refusal(meaning: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Refusal"}
-    return {"description": meaning, "content": {"application/json": {"schema": schema}}}
+def _written(told: dict[str, Any]) -> dict[str, Any]:
+    """How a route writes refusals: as that of a service that is not ready, where it has one."""
+    reference = {"$ref": "#/components/schemas/Refusal"}
+    content: dict[str, Any] = told.get("503", {}).get("content", {})
+    return content or {"application/json": {"schema": reference}}

@@ -30,10 +30,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medpipe import config
+from medpipe.columns import COMMON, Column
 from medpipe.paths import Layout
 from medpipe.tables.raw import Raw
 from medpipe.tables.schema import KEPT, schema
-from medpipe.workload import COMMON, Column, Section, Workload
+from medpipe.workload import Section, Workload
 
 PART_ROWS = 100_000
 FAULTY = 0.001

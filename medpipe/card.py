@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from medpipe import certificate, draft, files, keys, outcome
+from medpipe.columns import COMMON, Column
 from medpipe.errors import CertificateError
 from medpipe.paths import Layout
 from medpipe.records import record
-from medpipe.workload import COMMON, Column, Workload
+from medpipe.workload import Workload
 
 _HEAD = (
     *("column", "type", "unit", "allowed", "may be missing"),

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from medpipe.columns import Column
 from medpipe.errors import DataError
 from medpipe.evaluation import conformal, intervals
 from medpipe.evaluation.changed import Trials
@@ -32,7 +33,7 @@ from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.subgroups import parts
 from medpipe.sections import EvaluateParams
 from medpipe.serving.session import Bound
-from medpipe.workload import Column, Perturbation
+from medpipe.workload import Perturbation
 
 
 def bound(val: Scored, share: float) -> Bound:

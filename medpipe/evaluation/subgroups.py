@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medpipe.columns import Column
 from medpipe.evaluation.measures.contract import Measures
 from medpipe.evaluation.scored import Scored
 from medpipe.objectives.objective import Point
 from medpipe.sections import EvaluateParams
-from medpipe.workload import Column
 
 UNKNOWN = "not known"
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medpipe.columns import Column
 from medpipe.explanation import heat_map
 from medpipe.records import hourly
-from medpipe.workload import Column, Picture, Reason, Row
+from medpipe.workload import Picture, Reason, Row
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from medpipe.workload import COMMON, Column, Row, Workload
+from medpipe.columns import COMMON, Column
+from medpipe.workload import Row, Workload
 
 MISSING = -1
 """The bin of what is not stated."""

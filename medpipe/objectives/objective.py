@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 
+from medpipe.columns import Column
 from medpipe.errors import ParamsError
-from medpipe.workload import Column
 
 if TYPE_CHECKING:
     from torch import Tensor

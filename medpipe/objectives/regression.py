@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from medpipe.columns import Column
 from medpipe.errors import DataError, ParamsError
 from medpipe.objectives.objective import Finite, Floats, Objective, Point, Rule, Share, is_number
-from medpipe.workload import Column
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medpipe.workload import Column
+from medpipe.columns import Column
 
 Pairs = Sequence[Sequence[float]] | None
 """(hour, value) pairs in any order, as raw and requests hold them."""

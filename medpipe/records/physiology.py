@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medpipe.workload import Column
+from medpipe.columns import Column
 
 HOURS = 48
 """Of a stay that are looked at, from admission to the unit."""

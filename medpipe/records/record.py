@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from medpipe.columns import COMMON, Column
 from medpipe.errors import Problem, UnreadableError
-from medpipe.workload import COMMON, Column, Workload
+from medpipe.workload import Workload
 
 MEASUREMENTS_MAX = 20_000
 """In one series of a request; a monitor gives one a second for five hours and a half."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from medpipe.columns import Column
 from medpipe.records import record
-from medpipe.workload import Column, Workload
+from medpipe.workload import Workload
 
 Schema = dict[str, Any]
 _TYPES = {"int": "integer", "float": "number", "bool": "boolean"}

@@ -6,8 +6,8 @@ import re
 from datetime import date, datetime
 from typing import Any
 
+from medpipe.columns import Column
 from medpipe.errors import SourceError
-from medpipe.workload import Column
 
 _MISSING = frozenset({"", "na", "nan", "nat", "none", "null"})
 _TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}

@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from medpipe.columns import Column
 from medpipe.errors import SourceError
 from medpipe.records.encounter import ADMISSION_SOURCES, ADMISSION_TYPES, DISPOSITIONS
 from medpipe.sources.listing import found
 from medpipe.sources.records import Records
-from medpipe.workload import Column
 
 _ZIP, _CSV = "dataset_diabetes.zip", "diabetic_data.csv"
 _OWN_NAMES = {

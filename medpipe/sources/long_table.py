@@ -28,10 +28,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from medpipe.columns import Column
 from medpipe.errors import SourceError
 from medpipe.sources import cells, rows
 from medpipe.sources.options import checked
-from medpipe.workload import Column, Item, Section, Source
+from medpipe.workload import Item, Section, Source
 
 _HOUR_S = 3600.0
 Placed = tuple[str, Mapping[str, Any]]

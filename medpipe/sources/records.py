@@ -21,10 +21,11 @@ from typing import Any
 
 from pydantic import Field
 
+from medpipe.columns import Column
 from medpipe.errors import SourceError
 from medpipe.sources import cells, rows
 from medpipe.sources.options import checked
-from medpipe.workload import Column, Item, Section, Source
+from medpipe.workload import Item, Section, Source
 
 _REMEMBERED = 4096
 """Different cells of a column; millions of rows say the same few words."""

@@ -18,11 +18,12 @@ from typing import Any
 
 from pydantic import Field
 
+from medpipe.columns import Column
 from medpipe.errors import SourceError
 from medpipe.sources import cells, rows
 from medpipe.sources.listing import fingerprint
 from medpipe.sources.options import checked
-from medpipe.workload import Column, Item, Section, Source
+from medpipe.workload import Item, Section, Source
 
 
 class TableOptions(Section):

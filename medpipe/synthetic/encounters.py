@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from medpipe.columns import Column
 from medpipe.synthetic.people import Person, invent
-from medpipe.workload import Column
 
 FILE = "encounters.csv"
 OPTIONS = {

@@ -23,10 +23,11 @@ import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from medpipe import files
+from medpipe.columns import Column
 from medpipe.errors import MissingStageError
 from medpipe.tables.ledger import Ledger
 from medpipe.tables.schema import KEPT, schema
-from medpipe.workload import Column, Row
+from medpipe.workload import Row
 
 MANIFEST = "raw.json"
 """Says, keyed, what raw was made from."""

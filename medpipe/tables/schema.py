@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from medpipe.workload import Column, Dtype
+from medpipe.columns import Column, Dtype
 
 KEPT = (
     Column("revision", "str", "keyed digest of what the source last said of the item"),

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from medpipe.workload import Column, Workload
+from medpipe.columns import Column
+from medpipe.workload import Workload
 
 Severity = Literal["critical", "warning"]
 Kind = Literal["type", "known", "range", "series", "values", "unique", "across", "whole"]

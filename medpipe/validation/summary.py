@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from medpipe.workload import Column, Workload
+from medpipe.columns import Column
+from medpipe.workload import Workload
 
 FEW = 5
 """Fewer examples than this in one bar are not counted out: a rare value may point to a person."""

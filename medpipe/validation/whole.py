@@ -8,9 +8,10 @@ from numbers import Real
 
 import pandas as pd
 
+from medpipe.columns import Column
 from medpipe.config import ValidateParams
 from medpipe.validation.rules import Finding, Rule, Severity
-from medpipe.workload import Column, Workload
+from medpipe.workload import Workload
 
 _CLASSES = 100
 """An integer label of more values than this is not one of declared classes."""

@@ -26,14 +26,12 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from medpipe.columns import COMMON, Column, Expectation
 from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.io import dicom, image
 from medpipe.io.terminology import Code
 from medpipe.nn.params import AugmentParams, ImageModel
 from medpipe.workload import (
-    COMMON,
-    Column,
-    Expectation,
     Identity,
     Perturbation,
     Picture,

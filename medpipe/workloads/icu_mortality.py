@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from medpipe.columns import COMMON, Column, Expectation
 from medpipe.errors import DataError, ParamsError
 from medpipe.explanation import reasons
 from medpipe.explanation.blocks import Blocks
@@ -35,19 +36,7 @@ from medpipe.records import foreign, hourly, record
 from medpipe.records.bedside_fhir import INTENSIVE_CARE
 from medpipe.records.moments import moments, scale
 from medpipe.records.physiology import HOURS, ROUTINE, VARIABLES
-from medpipe.workload import (
-    COMMON,
-    Column,
-    Expectation,
-    Perturbation,
-    Picture,
-    Reason,
-    Row,
-    Section,
-    Source,
-    State,
-    Workload,
-)
+from medpipe.workload import Perturbation, Picture, Reason, Row, Section, Source, State, Workload
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from medpipe.columns import COMMON, Column, Expectation
 from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.explanation import reasons
 from medpipe.io import icd9
@@ -38,19 +39,7 @@ from medpipe.nn.params import HideParams, TableModel
 from medpipe.records import encounter, foreign, record
 from medpipe.records.encounter import ANTIDIABETICS
 from medpipe.records.encounter_fhir import DISCHARGE
-from medpipe.workload import (
-    COMMON,
-    Column,
-    Expectation,
-    Perturbation,
-    Picture,
-    Reason,
-    Row,
-    Section,
-    Source,
-    State,
-    Workload,
-)
+from medpipe.workload import Perturbation, Picture, Reason, Row, Section, Source, State, Workload
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medpipe.columns import Column
 from medpipe.evaluation import conformal
 from medpipe.evaluation.conformal import Outcomes
 from medpipe.evaluation.measures import binary, multiclass, multilabel, regression
@@ -15,7 +16,6 @@ from medpipe.objectives.multiclass import Multiclass
 from medpipe.objectives.multilabel import Multilabel
 from medpipe.objectives.regression import Regression
 from medpipe.sections import ConformalParams, EvaluateParams
-from medpipe.workload import Column
 
 PARAMS = EvaluateParams(resamples=100)
 YES = binary.Measured(Binary())

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from medpipe.columns import COMMON, Column
 from medpipe.errors import DataError
 from medpipe.evaluation import familiar
 from medpipe.evaluation.changed import EXAMPLES, Trials
 from medpipe.evaluation.scored import Scored
 from medpipe.sections import EvaluateParams
 from medpipe.serving.session import Bound, Judged
-from medpipe.workload import COMMON, Column
 
 PARAMS = EvaluateParams(resamples=100)
 COLUMNS = (*COMMON, Column("sex", "category", "as recorded", subgroup=True))

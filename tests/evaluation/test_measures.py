@@ -7,6 +7,7 @@ from scipy import stats
 from scipy.special import softmax
 from sklearn import metrics as sk
 
+from medpipe.columns import Column
 from medpipe.config import EvaluateParams
 from medpipe.errors import DataError, ParamsError
 from medpipe.evaluation.measures import multiclass, multilabel, regression, resampling
@@ -15,7 +16,6 @@ from medpipe.evaluation.scored import Scored
 from medpipe.objectives.multiclass import Multiclass
 from medpipe.objectives.multilabel import Multilabel
 from medpipe.objectives.regression import Regression
-from medpipe.workload import Column
 
 PARAMS = EvaluateParams(resamples=100)
 GRADE = multiclass.Measured(Multiclass([Column("grade", "int", "grade", low=0, high=2)]))

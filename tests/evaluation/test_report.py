@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medpipe.columns import COMMON, Column
 from medpipe.config import EvaluateParams
 from medpipe.errors import DataError
 from medpipe.evaluation import examples, familiar, page, plots, words
@@ -26,7 +27,7 @@ from medpipe.evaluation.sample import Sample
 from medpipe.evaluation.scored import Scored
 from medpipe.evaluation.subgroups import subgroups
 from medpipe.serving.session import Bound, Judged
-from medpipe.workload import COMMON, Column, Picture
+from medpipe.workload import Picture
 
 COLUMNS = (
     *COMMON,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from medpipe import workloads
+from medpipe.columns import Column
 from medpipe.monitoring import facts
 from medpipe.monitoring.facts import MISSING, Fact, Watched
-from medpipe.workload import Column
 
 
 def test_the_tenths_of_the_reference_are_the_edges_and_each_bin_holds_as_many():

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from medpipe import objectives
+from medpipe.columns import Column
 from medpipe.errors import ParamsError
 from medpipe.objectives.binary import Binary
 from medpipe.objectives.multiclass import Multiclass
 from medpipe.objectives.multilabel import Multilabel
 from medpipe.objectives.regression import Regression
-from medpipe.workload import Column
 
 GRADE = Multiclass([Column("grade", "category", "grade", values=("low", "mid", "high"))])
 SIGNS = Multilabel([Column(n, "int", f"has {n}", low=0, high=1) for n in ("fever", "rash")])

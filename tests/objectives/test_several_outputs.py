@@ -8,11 +8,11 @@ import torch
 from scipy.special import softmax
 from sklearn.metrics import r2_score, roc_auc_score
 
+from medpipe.columns import Column
 from medpipe.errors import DataError, ParamsError
 from medpipe.objectives.multiclass import Multiclass
 from medpipe.objectives.multilabel import Multilabel
 from medpipe.objectives.regression import Regression
-from medpipe.workload import Column
 
 GRADE = Multiclass([Column("grade", "category", "grade", values=("low", "mid", "high"))])
 SIGNS = Multilabel([Column(name, "int", name, low=0, high=1) for name in ("fever", "rash")])

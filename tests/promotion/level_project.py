@@ -8,6 +8,7 @@ import pandas as pd
 from onnx import TensorProto, helper
 
 from medpipe import config, files, promotion
+from medpipe.columns import COMMON, Column
 from medpipe.evaluation import measures
 from medpipe.evaluation.measures.binary import OperatingPoint
 from medpipe.evaluation.report import report_for
@@ -15,7 +16,7 @@ from medpipe.evaluation.scored import Scored
 from medpipe.paths import Layout
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw
-from medpipe.workload import COMMON, Column, Section, Workload
+from medpipe.workload import Section, Workload
 
 PATIENTS = 60
 

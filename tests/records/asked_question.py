@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from medpipe.workload import COMMON, Column
+from medpipe.columns import COMMON, Column
 
 
 class Question:

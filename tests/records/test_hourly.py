@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from medpipe.columns import Column
 from medpipe.records import hourly
-from medpipe.workload import Column
 
 SUGAR = Column("glucose_mg_dl", "series", "glucose", "mg/dL", low=10, high=2000, span_h=4)
 

@@ -5,9 +5,9 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from medpipe.columns import Column
 from medpipe.errors import ParamsError, SourceError
 from medpipe.sources.long_table import LongTable
-from medpipe.workload import Column
 
 LABEL = Column("died", "int", "label", low=0, high=1)
 COLUMNS = (

@@ -7,9 +7,9 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from medpipe.columns import Column
 from medpipe.errors import SourceError
 from medpipe.sources.records import Records
-from medpipe.workload import Column
 
 LABEL = Column("ill", "int", "label", low=0, high=1)
 COLUMNS = (

@@ -5,9 +5,9 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from medpipe.columns import Column
 from medpipe.errors import ParamsError, SourceError
 from medpipe.sources.table import Table
-from medpipe.workload import Column
 
 LABEL = Column("pneumonia", "int", "label", low=0, high=1)
 COLUMNS = (

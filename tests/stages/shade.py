@@ -7,9 +7,10 @@ import numpy as np
 from pydantic import Field
 
 from medpipe import config
+from medpipe.columns import COMMON, Column, Expectation
 from medpipe.paths import Layout
 from medpipe.tables.raw import Raw
-from medpipe.workload import COMMON, Column, Expectation, Section, Workload
+from medpipe.workload import Section, Workload
 
 
 class Encode(Section):

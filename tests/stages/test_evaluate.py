@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from medpipe import files, tracking
+from medpipe.columns import COMMON, Column
 from medpipe.config import EvaluateParams, Params
 from medpipe.errors import DataError, MissingStageError
 from medpipe.paths import Layout
@@ -17,7 +18,7 @@ from medpipe.serving.session import Judged
 from medpipe.stages.evaluate import evaluate, find, judge
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Writer, seal
-from medpipe.workload import COMMON, Column, Picture, Section, Workload
+from medpipe.workload import Picture, Section, Workload
 
 RUN = "0" * 32
 ROWS = {"train": 10, "val": 60, "test": 90, "external": 30}

@@ -17,6 +17,7 @@ from torch import nn
 
 from medpipe import config, files
 from medpipe import nn as networks
+from medpipe.columns import COMMON, Column
 from medpipe.config import Params, TrainParams
 from medpipe.errors import DataError, MissingStageError, ParamsError
 from medpipe.paths import Layout
@@ -24,7 +25,7 @@ from medpipe.serving.session import Session
 from medpipe.stages.export import _check, export
 from medpipe.stages.train import train
 from medpipe.tables import ready
-from medpipe.workload import COMMON, Column, Row, Section, Source, State, Workload
+from medpipe.workload import Row, Section, Source, State, Workload
 
 SIZE = 16
 

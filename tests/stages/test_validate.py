@@ -5,11 +5,11 @@ import json
 import pytest
 from shade import Shade, picture, project, row
 
+from medpipe.columns import Column
 from medpipe.errors import DataError, MissingStageError
 from medpipe.stages.validate import validate
 from medpipe.tables.raw import Raw
 from medpipe.validation import expectations
-from medpipe.workload import Column
 
 
 def read(layout, name):

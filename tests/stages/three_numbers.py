@@ -11,13 +11,14 @@ import torch
 from torch import nn
 
 from medpipe import config, files, objectives, promotion
+from medpipe.columns import COMMON, Column
 from medpipe.paths import Layout
 from medpipe.stages.evaluate import evaluate
 from medpipe.stages.export import export
 from medpipe.stages.preprocess import preprocess
 from medpipe.stages.train import train
 from medpipe.tables.raw import Raw
-from medpipe.workload import COMMON, Column, Picture, Section, Workload
+from medpipe.workload import Picture, Section, Workload
 
 X = ("age", "pulse", "lactate")
 LABELS = {

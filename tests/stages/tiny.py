@@ -14,12 +14,13 @@ from datetime import date
 from pathlib import Path
 
 from medpipe import config
+from medpipe.columns import COMMON, Column
 from medpipe.errors import UnreadableError
 from medpipe.paths import Layout
 from medpipe.sources.sample import Sample
 from medpipe.sources.table import Table
 from medpipe.stages.ingest import ingest
-from medpipe.workload import COMMON, Column, Identity, Section, Workload
+from medpipe.workload import Identity, Section, Workload
 
 LABEL = Column("ill", "int", "label", low=0, high=1)
 KEY = "a key that only the tests know!!"

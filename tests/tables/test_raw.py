@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from medpipe.columns import COMMON, Column
 from medpipe.errors import MissingStageError
 from medpipe.tables import look
 from medpipe.tables.ledger import Entry, Ledger
 from medpipe.tables.raw import Raw
 from medpipe.tables.schema import schema
-from medpipe.workload import COMMON, Column
 
 COLUMNS = (
     *COMMON,

@@ -19,10 +19,11 @@ from pydantic import Field
 from torch import nn
 
 from medpipe import config, files, tuning
+from medpipe.columns import COMMON, Column
 from medpipe.errors import ParamsError
 from medpipe.paths import Layout
 from medpipe.tables import ready
-from medpipe.workload import COMMON, Column, Section, Workload
+from medpipe.workload import Section, Workload
 
 
 class Model(Section):

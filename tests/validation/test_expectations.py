@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from medpipe.columns import COMMON, Column, Expectation
 from medpipe.validation.expectations import Suite
-from medpipe.workload import COMMON, Column, Expectation
 
 
 class Question:

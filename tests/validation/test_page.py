@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from medpipe.columns import Column
 from medpipe.validation import page
 from medpipe.validation.rules import Finding, Rule
 from medpipe.validation.summary import Bar, ColumnSummary
-from medpipe.workload import Column
 
 
 class Question:

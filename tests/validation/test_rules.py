@@ -2,9 +2,9 @@
 
 import pytest
 
+from medpipe.columns import COMMON, Column, Expectation
 from medpipe.validation import rules
 from medpipe.validation.rules import Finding, Rule
-from medpipe.workload import COMMON, Column, Expectation
 
 
 class Question:

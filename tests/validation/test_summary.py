@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from medpipe.columns import Column
 from medpipe.validation import summary
 from medpipe.validation.summary import Bar
-from medpipe.workload import Column
 
 
 def bars(column, values):

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
+from medpipe.columns import Column
 from medpipe.config import ValidateParams
 from medpipe.validation import whole
-from medpipe.workload import Column
 
 PARAMS = ValidateParams(min_examples=6, min_groups=3, min_per_class=2)
 

@@ -16,10 +16,11 @@ from PIL import Image
 from pydicom import dcmread
 
 from medpipe import workloads
+from medpipe.columns import COMMON
 from medpipe.errors import DataError, ParamsError, UnreadableError
 from medpipe.io import image
 from medpipe.synthetic import sample
-from medpipe.workload import COMMON, Identity
+from medpipe.workload import Identity
 from medpipe.workloads.chest_xray import WORKLOAD, Encode
 
 LIMITS = {"max_side_px": 512, "min_side_px": 32, "max_pixels": 10**8}

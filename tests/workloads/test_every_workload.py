@@ -14,12 +14,13 @@ import torch
 
 from medpipe import config, workloads
 from medpipe.artefact import distance, graph
+from medpipe.columns import COMMON
 from medpipe.io.fhir.finders import Age, Coded, Highest
 from medpipe.io.terminology import IMAGING
 from medpipe.objectives import get
 from medpipe.records import record
 from medpipe.serving.session import Session
-from medpipe.workload import COMMON, Picture
+from medpipe.workload import Picture
 
 every = pytest.mark.parametrize("name", workloads.names())
 records = pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from medpipe.columns import Column
 from medpipe.io.fhir.chart import Chart
 from medpipe.io.fhir.elements import Node, at, codings, day, nodes
 from medpipe.io.fhir.finders import days
 from medpipe.io.fhir.mapping import Ask, FromFhir
-from medpipe.workload import Column
 
 _YEAR = timedelta(days=365)
 _REFUTED = ("refuted", "entered-in-error")

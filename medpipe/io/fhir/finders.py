@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from medpipe.columns import Column
 from medpipe.errors import UnreadableError
 from medpipe.io.fhir import units
 from medpipe.io.fhir.chart import Chart
 from medpipe.io.fhir.elements import Coding, at, codings, day, moment
 from medpipe.io.fhir.mapping import Ask, FromFhir
 from medpipe.io.fhir.measurements import Measurement
-from medpipe.workload import Column
 
 _H = timedelta(hours=1)
 

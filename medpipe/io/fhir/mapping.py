@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medpipe.columns import Column
 from medpipe.errors import UnreadableError
 from medpipe.io.fhir.chart import Chart
-from medpipe.workload import Column
 
 _SAID = 8
 """Problems that one refusal lists."""

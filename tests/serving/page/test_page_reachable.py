@@ -7,10 +7,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from visitor import QUESTIONS, answered, ask, choose, ramp
 
+from medpipe.columns import Column
 from medpipe.objectives.multiclass import Multiclass
 from medpipe.objectives.multilabel import Multilabel
 from medpipe.objectives.regression import Regression
-from medpipe.workload import Column
 
 pytestmark = pytest.mark.slow
 

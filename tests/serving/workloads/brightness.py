@@ -9,9 +9,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from medpipe.columns import COMMON
 from medpipe.errors import UnreadableError
 from medpipe.io import image
-from medpipe.workload import COMMON, Picture, Section, Workload
+from medpipe.workload import Picture, Section, Workload
 
 SIDE = 8
 

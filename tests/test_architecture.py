@@ -44,3 +44,8 @@ def lines_of_code(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of `function` without its docstring, which may be as long as it needs to be."""
     first = function.body[1] if ast.get_docstring(function) and function.body[1:] else function
     return (function.end_lineno or 0) - first.lineno + 1
+
+
+def test_no_two_test_files_have_one_name():
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted({*names})  # pytest imports them by name alone

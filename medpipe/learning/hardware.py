@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from medpipe.config import TrainParams
+from medpipe.config import TrainParams, prefer
 from medpipe.errors import ParamsError
 
 _FAST_BF16 = ("avx512_bf16", "amx_bf16")
@@ -84,7 +83,7 @@ def exact(device: torch.device) -> Iterator[None]:
     """
     on_gpu = device.type == "cuda"
     if on_gpu:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACE)
+        prefer("CUBLAS_WORKSPACE_CONFIG", _CUBLAS_WORKSPACE)
     was = torch.are_deterministic_algorithms_enabled()
     warned = torch.is_deterministic_algorithms_warn_only_enabled()
     memory: Any = torch.utils.deterministic  # torch declares no types for it

@@ -214,5 +214,5 @@ def test_the_drawing_shows_the_strongest_series_with_their_values():
     texts = [text.text for text in ElementTree.fromstring(picture.data).iter() if text.text]
     assert picture.media_type == "image/svg+xml"
     assert "creatinine, mg/dL" in texts
-    assert {"1.4", "2.6", "42–48 h", "+0.500"} <= set(texts)
+    assert {"1.4", "2.6 ▲", "42–48 h", "+0.500"} <= set(texts)
     assert not any("sodium" in text for text in texts)

@@ -216,7 +216,7 @@ def test_the_description_lists_the_routes_with_their_refusals(client):
     refused = stored["responses"]["422"]["content"]["application/json"]["schema"]
     assert refused == {"$ref": "#/components/schemas/Refusal"}
     assert set(paths["/dicomweb/{workload}/studies/{study}"]) == {"get", "post"}
-    answered = paths["/v1/{workload}"]["post"]["responses"]
+    answered = paths["/v1/chest_xray"]["post"]["responses"]
     assert {"application/json", "application/dicom"} < set(answered["200"]["content"])
     assert "406" in answered
 

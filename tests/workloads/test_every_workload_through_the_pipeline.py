@@ -133,12 +133,12 @@ def test_the_service_says_what_to_send(made, client):
     workload = workloads.get(made.name)
     assert papers["payload"] == workload.payload
     if workload.payload == "record":
-        fields = {field["name"]: field for field in papers["fields"]}
+        fields = papers["request"]["properties"]
         limited = [
             c for c in workload.columns if c.name in fields and c.unit and c.high is not None
         ]
         assert limited
-        assert all(c.unit in fields[c.name]["allowed"] for c in limited)
+        assert all(c.unit in fields[c.name]["x-allowed"] for c in limited)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"not what is asked for"])

@@ -29,7 +29,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from medpipe import certificate, config, files, workloads
 from medpipe.errors import UnreadableError
+from medpipe.workload import Row
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKLOAD = peers.WORKLOAD
@@ -258,28 +259,36 @@ def _wait(address: str, server: subprocess.Popen[bytes], log: Path, limit_s: flo
     raise SystemExit(f"{address} was not ready; its log ends with\n{log.read_text()[-2000:]}")
 
 
-def make_release(folder: Path, *, variant: str = "fp32") -> str:
+def make_release(
+    folder: Path, *, variant: str = "fp32", name: str = WORKLOAD, rows: Sequence[Row] = ()
+) -> str:
     """An untrained network of params.yaml as a signed release; its public key, hexadecimal.
 
     A trained one would be exactly as fast. The key is made for this and thrown away.
+
+    Parameters
+    ----------
+    rows : that the encoder is fitted on; by default the sample's largest film
     """
     # Delayed: torch, which no server needs.
     from medpipe.artefact import distance, graph, int8
 
-    workload = workloads.get(WORKLOAD)
+    workload = workloads.get(name)
     params = config.load(ROOT, workload)
     limits = params.ingest.model_dump(mode="json")
-    rows = [workload.read(dicom(), limits=limits)]
+    rows = rows or [workload.read(dicom(), limits=limits)]
     state = workload.fit(rows, params.preprocess)
-    inputs = {name: array[None] for name, array in workload.encode(rows[0], state).items()}
+    encoded = [workload.encode(row, state) for row in (*rows, rows[0])]
+    inputs = {each: np.stack([one[each] for one in encoded]) for each in encoded[0]}
+    first = {each: array[:1] for each, array in inputs.items()}
     folder.mkdir(parents=True)
     model = folder / "model.onnx"
-    graph.export(workload.model(params.model, state).eval(), inputs, model)
+    graph.export(workload.model(params.model, state).eval(), first, model)
     if variant == "int8":
-        int8.quantise(model, model, inputs)
-    distance.add(model, {name: array.repeat(2, axis=0) for name, array in inputs.items()})
+        int8.quantise(model, model, first)
+    distance.add(model, inputs)
     settings = {
-        "workload": WORKLOAD,
+        "workload": name,
         "variant": variant,
         "version": 0,
         "run_id": "untrained",
@@ -289,8 +298,8 @@ def make_release(folder: Path, *, variant: str = "fp32") -> str:
         "limits": limits,
         "serve": params.serve.model_dump(mode="json"),
     }
-    for name, content in {"state": state, "settings": settings, "card": {}}.items():
-        files.write_json(folder / f"{name}.json", content)
+    for each, content in {"state": state, "settings": settings, "card": {}}.items():
+        files.write_json(folder / f"{each}.json", content)
     return _signed(folder)
 
 

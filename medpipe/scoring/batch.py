@@ -50,7 +50,7 @@ PART_S = 60.0
 """A part ends after so many items or seconds: what a kill can cost."""
 STANDARD = "score"
 """The way by which these answers came, in their records."""
-_RECORDS_AT_ONCE = 256
+RECORDS_AT_ONCE = 256
 _SUFFIXES = (".parquet", ".csv")
 _log = logging.getLogger(__name__)
 Numbered = tuple[int, Question | Refused]
@@ -150,7 +150,7 @@ class _Scoring:
             schema=answers.schema(release),
         )
         is_record = release.workload.payload == "record"
-        self._batch = _RECORDS_AT_ONCE if is_record else release.settings.serve.batch_max
+        self._batch = RECORDS_AT_ONCE if is_record else release.settings.serve.batch_max
         # Python alone reads records: threads would only wait for one another.
         self._threads = 1 if is_record else params.ingest.threads or os.cpu_count() or 1
         self._asked_by = name(getpass.getuser())

@@ -16,7 +16,7 @@ Positive = Annotated[float, Field(gt=0)]
 AtMostOne = Annotated[float, Field(le=1, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-Variant = Literal["fp32", "int8"]
+Variant = Literal["fp32", "fp16", "int8"]
 
 
 class SourceParams(Section):

@@ -66,6 +66,16 @@ def export(network: nn.Module, inputs: Mapping[str, np.ndarray], path: Path) -> 
     _forget_origin(path)
 
 
+def needed(graph: onnx.GraphProto, output: str) -> frozenset[str]:
+    """Names of the nodes without which `graph` could not give `output`."""
+    wanted, names = {output}, set[str]()
+    for node in reversed(graph.node):  # topological order, backwards
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+            names.add(node.name)
+    return frozenset(names)
+
+
 def _forget_origin(path: Path) -> None:
     """Remove from the graph at `path` what the exporter notes of the code that made each node.
 

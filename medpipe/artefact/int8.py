@@ -21,7 +21,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from medpipe.artefact.graph import FEATURES, OUTPUTS, quiet
+from medpipe.artefact.graph import FEATURES, OUTPUTS, needed, quiet
 
 _WEIGHTED = frozenset({"Conv", "Gemm", "MatMul"})
 _QUANTISED = (*sorted(_WEIGHTED), "Add", "AveragePool", "Concat", "MaxPool", "Relu")
@@ -62,16 +62,13 @@ def kept(graph: onnx.GraphProto) -> list[str]:
     which rounding to int8 once more would only blur. So does a ReLU that reads the features: it
     would be folded into their range, and cut them at 0.
     """
-    needed, weighed = {OUTPUTS[0]}, set[str]()
-    for node in reversed(graph.node):  # topological order, backwards
-        if needed.intersection(node.output):
-            needed.update(node.input)
+    scored, weighed = needed(graph, OUTPUTS[0]), set[str]()
     names = []
     for node in graph.node:
         if node.op_type in _WEIGHTED or weighed.intersection(node.input):
             weighed.update(node.output)
         cuts = node.op_type == "Relu" and FEATURES in node.input
-        if cuts or not (needed.intersection(node.output) and weighed.intersection(node.output)):
+        if cuts or not (node.name in scored and weighed.intersection(node.output)):
             names.append(node.name)
     return names
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from medpipe import files, objectives
-from medpipe.artefact import distance, graph, int8, parity
+from medpipe.artefact import distance, fp16, graph, int8, parity
 from medpipe.config import Params
 from medpipe.errors import DataError, MissingStageError
 from medpipe.objectives.objective import Floats, Objective
@@ -41,6 +41,8 @@ def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
         if "int8" in params.export.variants:
             seen, _ = _rows(ready, "train", params.export.calibration_examples, objective)
             int8.quantise(folder / "fp32.onnx", folder / "int8.onnx", seen)
+        if "fp16" in params.export.variants:
+            fp16.halve(folder / "fp32.onnx", folder / "fp16.onnx")
         known, _ = _rows(ready, "train", params.export.familiar_examples, objective)
         for name in _made(params):
             distance.add(folder / f"{name}.onnx", known)

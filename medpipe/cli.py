@@ -39,6 +39,7 @@ COMMANDS = {
     "trace": ("audit", "From an answer to its model, run, commit, data and patients."),
     "package": ("deliver", "Build the bento that serves the champion."),
     "image": ("deliver", "Build the champion's container, and check it before it gets its name."),
+    "export": ("deliver", "The champion as a folder for numpy and ONNX Runtime alone (--edge)."),
 }
 """Name → (module of `medpipe.commands`, one line of help)."""
 

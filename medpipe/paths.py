@@ -9,6 +9,7 @@ reports/<workload>/train/   loss and score by epoch                   train
 models/<workload>/onnx/     what is served, and its parity            export
 reports/<workload>/evaluate/  report, page, plots, curves             evaluate
 reports/<workload>/tune/    what a search found                       (tune)
+dist/edge/<workload>/       the champion for a machine of its own     (export --edge)
 .medpipe/                   this machine's own: keys, MLflow, Prefect, champions, checkpoints, audit
 """
 
@@ -154,3 +155,8 @@ class Layout:
     def champion(self) -> Path:
         """The promoted model, as the service loads it."""
         return self.home.champions / self.workload
+
+    @property
+    def edge(self) -> Path:
+        """The champion as a folder that needs no medpipe."""
+        return self.root / "dist" / "edge" / self.workload

@@ -1,4 +1,4 @@
-"""``medpipe package`` and ``image``: what is given to those who run the service."""
+"""``medpipe package``, ``image`` and ``export``: what is given to those who run the model."""
 
 from __future__ import annotations
 
@@ -76,6 +76,47 @@ def image(
     found = engine.find(backend)
     base = foundation.cuda(params) if gpu else foundation.cpu(params)
     show(build_image(layouts, base, found, options=options))
+
+
+@click.command()
+@click.argument("workload")
+@click.option(
+    "--edge", is_flag=True, required=True, help="As a folder that needs no medpipe; the one form."
+)
+@click.option("--variant", help="fp32, fp16 or int8 of the champion's run.  [default: as released]")
+@click.option(
+    "--to",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write; what was there is replaced.  [default: dist/edge/WORKLOAD]",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(1, 10_000),
+    default=64,
+    show_default=True,
+    help="Held-back examples that folder and service both answer.",
+)
+@click.pass_obj
+def export(
+    root: Path, workload: str, edge: bool, variant: str | None, folder: Path | None, examples: int
+) -> None:
+    """Write WORKLOAD's champion as a folder that needs numpy and ONNX Runtime alone.
+
+    Its answers are compared with the service's before it takes its place; size, latency on this
+    machine and what the variant costs are printed and signed. More in docs/edge.md.
+
+    \b
+    Example
+      medpipe export chest_xray --edge --variant int8
+      python dist/edge/chest_xray/run.py FILM.png
+    """
+    from medpipe.edge import build as edges  # delayed: ONNX Runtime and the report's libraries
+
+    opened = open_workload(workload, root)
+    asked = edges.Asked(variant, examples)
+    place = folder or opened.layout.edge
+    show(edges.build(opened.workload, opened.params, opened.layout, place, asked))
 
 
 def _opened(root: Path, names: Sequence[str]) -> tuple[list[Layout], ImageParams]:

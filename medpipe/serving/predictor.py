@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -24,6 +23,7 @@ from medpipe.errors import Fault, RequestError, UnreadableError
 from medpipe.records import record
 from medpipe.serving.batching import Batcher
 from medpipe.serving.release import Release, Settings
+from medpipe.serving.wording import Limit, said
 from medpipe.workload import Row
 
 STATUS: dict[Fault, int] = {
@@ -325,30 +325,24 @@ def worded(
     ------
     RequestError : they are not finite
     """
-    if not (np.isfinite(logits).all() and math.isfinite(distance)):
-        raise RequestError(
-            "the model gives no finite score for this example; do not use it",
-            status=422,
-            fault="content",
-        )
     settings = release.settings
-    unfamiliar = distance > settings.familiar.distance
-    abstained = unfamiliar and settings.serve.abstain == "refuse"
-    said = {} if abstained else release.objective.answer(logits, release.point)
-    relative = distance / settings.familiar.distance
+    fields = said(
+        logits,
+        distance,
+        objective=release.objective,
+        point=release.point,
+        limit=limit(settings),
+        cautions=warnings,
+    )
     return Answer(
         answer_id=answer_id,
         workload=settings.workload,
-        **said,
-        unfamiliar=unfamiliar,
-        distance=relative,
-        abstained=abstained,
+        **fields,
         model_version=str(settings.version),
         certificate_sha256=release.certificate_sha256,
         intended_use=release.workload.intended_use,
         duration_ms=round(took_ms, 3),
-        warnings=[*([_unfamiliar(relative, settings)] if unfamiliar else []), *warnings],
-        explanation=None if abstained else explanation,
+        explanation=None if fields["abstained"] else explanation,
     )
 
 
@@ -358,19 +352,10 @@ def refused(error: UnreadableError) -> RequestError:
     return RequestError(str(error), status=status, fault=error.fault, problems=error.problems)
 
 
-def _unfamiliar(distance: float, settings: Settings) -> str:
-    """What the reader of an answer must know first where the input is unlike the training data."""
-    share, said = 100 * settings.familiar.share, "do not rely on the answer"
-    if settings.serve.abstain == "refuse":
-        said = "the model is not for this input, and gives no answer"
-    return (
-        f"this input is unlike the training data, {distance:.3g} times as far from them as "
-        f"{share:.3g} % of patients are at most: {said}"
-    )
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+def limit(settings: Settings) -> Limit:
+    """When an input is unfamiliar, and what then."""
+    familiar = settings.familiar
+    return Limit(familiar.distance, familiar.share, settings.serve.abstain == "refuse")
 
 
 def limits(settings: Settings) -> dict[str, Any]:
@@ -381,3 +366,7 @@ def limits(settings: Settings) -> dict[str, Any]:
 
 def _stacked(batch: Sequence[Inputs]) -> dict[str, np.ndarray]:
     return {name: np.stack([inputs[name] for inputs in batch]) for name in batch[0]}
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,1 @@
+"""Stands in for Pillow: grey PNG files, which zlib and numpy read."""

@@ -115,7 +115,7 @@ def export(
 
     opened = open_workload(workload, root)
     asked = edges.Asked(variant, examples)
-    place = folder or opened.layout.edge
+    place = (folder or opened.layout.edge).resolve()  # it is tried from another folder
     show(edges.build(opened.workload, opened.params, opened.layout, place, asked))
 
 

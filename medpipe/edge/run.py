@@ -59,11 +59,13 @@ def _answered(runner: Runner, path: Path) -> bool:
     from medpipe.errors import MedpipeError
 
     try:
-        print(json.dumps(runner.answer(path.read_bytes()), ensure_ascii=False), flush=True)
-    except (MedpipeError, OSError) as error:
-        print(json.dumps({"error": str(error)}), flush=True)
-        return False
-    return True
+        found, good = runner.answer(path.read_bytes()), True
+    except MedpipeError as error:
+        found, good = {"error": str(error)}, False
+    except OSError as error:  # without the file's name, which may be a patient's
+        found, good = {"error": f"the file cannot be read ({error.strerror})"}, False
+    print(json.dumps(found, ensure_ascii=False), flush=True)
+    return good
 
 
 def timed(runner: Runner, paths: Sequence[Path], count: int) -> dict[str, Any]:
@@ -214,6 +216,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _open_imports(folder: Path) -> None:
     """Ours first, stand-ins behind all that is installed, and pydicom last, as absent."""
+    # Where medpipe is installed, Python may have begun to load that one: the signed one is ours.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "medpipe"]:
+        del sys.modules[name]
     sys.path.insert(0, str(folder))
     sys.path.append(str(folder / "standins"))
     sys.meta_path.append(_Absent())

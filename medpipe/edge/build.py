@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 
 from medpipe import certificate, files, keys, reach
+from medpipe.artefact import exported
 from medpipe.config import Params
 from medpipe.edge import parity
 from medpipe.edge.run import KEY, STATEMENT
@@ -102,23 +103,13 @@ def _model(layout: Layout, release: Release, variant: str) -> Path:
     """The artefact's file: the release's own, or another variant of the very same network."""
     if variant == release.settings.variant:
         return layout.champion / releases.MODEL
-    made_by = f"medpipe stage export {layout.workload}"
-    listed = files.read_json(layout.onnx / "artefact.json", made_by=made_by)
-    if variant not in listed["variants"]:
+    artefact = exported.find(layout, variant)
+    if artefact.run_id != release.settings.run_id:
         raise MissingStageError(
-            f"{layout.onnx} has no variant {variant!r}, only {', '.join(listed['variants'])}; add "
-            f"it to export.variants and run `{made_by}` again"
-        )
-    entry = listed["variants"][variant]
-    path: Path = layout.onnx / entry["file"]
-    if listed["run_id"] != release.settings.run_id:
-        raise MissingStageError(
-            f"{layout.onnx} is of run {listed['run_id'][:12]}, the champion of "
+            f"{layout.onnx} is of run {artefact.run_id[:12]}, the champion of "
             f"{release.settings.run_id[:12]}; promote the newer one, or leave out --variant"
         )
-    if not path.is_file() or files.sha256(path) != entry["sha256"]:
-        raise MissingStageError(f"{path} is not the file that export wrote; run `{made_by}` again")
-    return path
+    return artefact.path
 
 
 def _fill(here: Path, workload: Workload, layout: Layout, source: Path) -> None:

@@ -73,6 +73,27 @@ def condition(report: Report) -> str:
     return str(report["looked_for"])
 
 
+def forms(report: Report) -> str:
+    """What the table of exported files compares, and with which."""
+    first, runs = report["artefacts"][0], report["latency_ms"]["runs"]
+    return (
+        f"All were scored on the same patients as the served one. Gain or loss is against "
+        f"{first['variant']}, with its paired interval; time is the median of {runs} runs, one "
+        "example after another. The validation patients are for choosing, the test patients for "
+        "judging what was chosen."
+    )
+
+
+def gained(gain: Mapping[str, Any]) -> str:
+    """A paired difference with a digit more than metrics have: forms of one network lie close."""
+    if gain["difference"] is None:
+        return "undefined"
+    low, value, high = (
+        "?" if gain[key] is None else f"{gain[key]:z.4f}" for key in ("low", "difference", "high")
+    )
+    return f"{value} ({low} to {high})".replace("-", "−")
+
+
 def noun(split: Mapping[str, Any]) -> str:
     """Patients where each has one example; otherwise the examples are what was counted."""
     return "patients" if split["examples"] == split["groups"] else "examples"

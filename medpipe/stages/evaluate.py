@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 from medpipe import files, lineage, tracking
+from medpipe.artefact import exported, weights
+from medpipe.artefact.exported import Artefact
 from medpipe.config import Params, effective
 from medpipe.errors import MissingStageError
-from medpipe.evaluation import examples, familiar, page, plots
+from medpipe.evaluation import artefacts, examples, familiar, page, plots
 from medpipe.evaluation import measures as measured
+from medpipe.evaluation.artefacts import Form
 from medpipe.evaluation.baseline import boosted
 from medpipe.evaluation.changed import Trials
 from medpipe.evaluation.latency import latency
@@ -35,17 +38,8 @@ _BATCH = 64
 _TIMED = 16
 """Different examples among the timed ones, so that one odd image does not decide."""
 _MIB = 1 << 20
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """The exported file under evaluation and what export says of it."""
-
-    path: Path
-    variant: str
-    sha256: str
-    run_id: str
-    parity: Mapping[str, Any]
+Timing = Callable[[Callable[[Mapping[str, np.ndarray]], np.ndarray]], dict[str, Any]]
+"""From what scores a batch to the time it takes for one example after another."""
 
 
 def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
@@ -62,7 +56,7 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
     DataError : val lacks a class, or the artefact gives logits that are not finite
     TrackingError : the report is written, but its metrics cannot be put into the run
     """
-    artefact = find(layout, params.evaluate.variant)
+    artefact = exported.find(layout, params.evaluate.variant)
     session = _session(artefact, params, layout)
     ready = Ready(layout.ready)
     measures = measured.of(workload, ready.frame("train"))
@@ -81,12 +75,21 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
         [column.name for column in workload.columns], {one.example for one in chosen} | set(timed)
     )
     _check_encoding(workload, ready, {name: rows[name] for name in timed if name in rows})
-    report["latency_ms"] = latency(
+    time = partial(
+        latency,
         workload,
         ready.state,
         [rows[example] for example in timed if example in rows],
-        session.score,
         runs=params.evaluate.latency_runs,
+    )
+    report["latency_ms"] = time(session.score)
+    served = _form(artefact, scored, report["latency_ms"])
+    forms = [
+        served if each.variant == artefact.variant else _other(each, params, layout, ready, time)
+        for each in exported.every(layout)
+    ]
+    report["artefacts"] = artefacts.costs(
+        forms, measures, point, params.evaluate, served=artefact.variant
     )
     pictures = examples.explained(
         chosen, rows, workload=workload, state=ready.state, explain=session.explain
@@ -114,28 +117,6 @@ def _check_encoding(workload: Workload, ready: Ready, rows: Mapping[str, Row]) -
                 )
 
 
-def find(layout: Layout, variant: str) -> Artefact:
-    """The artefact's `variant`, its file checked against the digest that export wrote.
-
-    Raises
-    ------
-    MissingStageError : there is no such variant or file, or the file is another one
-    """
-    made_by = f"medpipe stage export {layout.workload}"
-    listed = files.read_json(layout.onnx / "artefact.json", made_by=made_by)
-    parity = files.read_json(layout.onnx / "parity.json", made_by=made_by)
-    if variant not in listed["variants"]:
-        raise MissingStageError(
-            f"{layout.onnx} has no variant {variant!r}, only {', '.join(listed['variants'])}; add "
-            f"it to export.variants and run `{made_by}` again"
-        )
-    entry = listed["variants"][variant]
-    path = layout.onnx / entry["file"]
-    if not path.is_file() or files.sha256(path) != entry["sha256"]:
-        raise MissingStageError(f"{path} is not the file that export wrote; run `{made_by}` again")
-    return Artefact(path, variant, entry["sha256"], listed["run_id"], parity.get(variant, {}))
-
-
 def _session(artefact: Artefact, params: Params, layout: Layout) -> Session:
     session = Session(artefact.path, threads=params.serve.threads)
     if not session.knows_distance:
@@ -146,9 +127,11 @@ def _session(artefact: Artefact, params: Params, layout: Layout) -> Session:
     return session
 
 
-def score_splits(session: Session, ready: Ready) -> dict[str, Scored]:
-    """Logits and distances of val, test and external; a split without rows is left out."""
-    frames = {split: ready.frame(split) for split in ("val", "test", "external")}
+def score_splits(
+    session: Session, ready: Ready, splits: Sequence[str] = ("val", "test", "external")
+) -> dict[str, Scored]:
+    """Logits and distances of `splits`; one without rows is left out."""
+    frames = {split: ready.frame(split) for split in splits}
     return {
         split: Scored(frame, *judge(session, ready.arrays(split), len(frame)))
         for split, frame in frames.items()
@@ -163,6 +146,18 @@ def judge(session: Session, inputs: Mapping[str, np.ndarray], rows: int) -> Judg
         batch = {name: np.asarray(array[start : start + _BATCH]) for name, array in inputs.items()}
         pieces.append(session.judge(batch))
     return Judged(*(np.concatenate(part).astype(np.float64) for part in zip(*pieces, strict=True)))
+
+
+def _other(artefact: Artefact, params: Params, layout: Layout, ready: Ready, time: Timing) -> Form:
+    """A form that is not served, measured where the table of forms needs it."""
+    session = _session(artefact, params, layout)
+    return _form(artefact, score_splits(session, ready, ("val", "test")), time(session.score))
+
+
+def _form(artefact: Artefact, scored: Mapping[str, Scored], time: Mapping[str, Any]) -> Form:
+    count, noughts = weights.counted(artefact.path)
+    size = artefact.path.stat().st_size / _MIB
+    return Form(artefact.variant, size, count, noughts, time, scored)
 
 
 def _facts(

@@ -92,6 +92,7 @@ def _measured() -> dict:
         },
         "validation": {"passed": True, "failed": []},
         "latency_ms": {"p50": 1.0, "p95": 2.0, "runs": 50}, "baseline": None,
+        "artefacts": [],
     }  # fmt: skip
     point = MEASURES.operating_point(scored["val"], PARAMS)
     limit = familiar.bound(scored["val"], PARAMS.familiar.share)

@@ -10,12 +10,13 @@ import pytest
 from onnx import TensorProto, helper
 
 from medpipe import files, tracking
+from medpipe.artefact.exported import find
 from medpipe.columns import COMMON, Column
 from medpipe.config import EvaluateParams, Params
 from medpipe.errors import DataError, MissingStageError
 from medpipe.paths import Layout
 from medpipe.serving.session import Judged
-from medpipe.stages.evaluate import evaluate, find, judge
+from medpipe.stages.evaluate import evaluate, judge
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Writer, seal
 from medpipe.workload import Picture, Section, Workload
@@ -146,7 +147,10 @@ def write_project(root: Path, **model: float) -> Layout:
     layout.onnx.mkdir(parents=True)
     write_model(layout.onnx / "fp32.onnx", **model)
     entry = {"file": "fp32.onnx", "sha256": files.sha256(layout.onnx / "fp32.onnx")}
-    files.write_json(layout.onnx / "artefact.json", {"variants": {"fp32": entry}, "run_id": RUN})
+    write_model(layout.onnx / "unpruned.onnx", slope=-0.05)
+    before = {"file": "unpruned.onnx", "sha256": files.sha256(layout.onnx / "unpruned.onnx")}
+    listed = {"variants": {"fp32": entry}, "unpruned": before, "run_id": RUN}
+    files.write_json(layout.onnx / "artefact.json", listed)
     files.write_json(layout.onnx / "parity.json", {"fp32": {"probability_p95": 0.0}})
     files.write_json(layout.weights / "run.json", {"run_id": RUN})
     files.write_json(layout.weights / "params.json", {"train": {"epochs": 1}})
@@ -184,6 +188,19 @@ def test_report_holds_what_architecture_promises(evaluated):
     assert [row["change"] for row in report["robustness"]] == ["darker"]
     assert report["params"]["evaluate"]["variant"] == "fp32"
     assert len(report["data"]["raw_version"]) == 64
+
+
+def test_each_form_is_measured_against_the_network_before_it_was_pruned(evaluated):
+    report = json.loads(evaluated[0].report.read_text(encoding="utf-8"))
+    first, served = report["artefacts"]
+    assert [first["variant"], served["variant"], served["served"]] == ["unpruned", "fp32", True]
+    area = report["splits"]["test"]["metrics"]["auroc"]["value"]
+    assert first["test"]["auroc"] == pytest.approx(1 - area)  # its logits are the others, negated
+    gain = served["test"]["gain"]
+    assert gain["difference"] == pytest.approx(2 * area - 1)
+    assert gain["low"] < gain["difference"] < gain["high"]
+    page = (evaluated[0].evaluation / "report.html").read_text(encoding="utf-8")
+    assert f'<td class="v">{gain["difference"]:.4f} ({gain["low"]:.4f} to' in page
 
 
 def test_scores_are_those_of_the_artefact_and_the_answer_of_the_service(evaluated):

@@ -86,6 +86,21 @@ class SplitParams(Section):
     )
 
 
+class PruneParams(Section):
+    """What is taken out of the network once it is fitted: see `medpipe.learning.pruning`."""
+
+    method: Literal["none", "magnitude", "structured"] = Field(
+        "none",
+        description="magnitude: the smallest weights become 0, the file stays as large and as "
+        "slow; structured: channels of convolutions are removed, the file is smaller and faster",
+    )
+    amount: float = Field(
+        0.5, gt=0, lt=1, description="share of all weights, or of each layer's channels, that goes"
+    )
+    fine_tune_epochs: int = Field(4, ge=1, le=10_000, description="with what is left, after epochs")
+    rate: float = Field(0.1, gt=0, le=1, description="of learning_rate, while fine-tuning")
+
+
 class TrainParams(Section):
     """How the network is fitted."""
 
@@ -122,6 +137,13 @@ class TrainParams(Section):
     )
     channels_last: bool = True
     threads: int = Field(0, ge=0, description="of the processor; 0: all cores")
+    prune: PruneParams = PruneParams()
+
+    @model_validator(mode="after")
+    def _one_prunes(self) -> Self:
+        if self.prune.method != "none" and self.devices * self.nodes > 1:
+            raise ValueError("prune needs devices and nodes of 1; train on one, or leave prune out")
+        return self
 
 
 class ExportParams(Section):

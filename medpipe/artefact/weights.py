@@ -14,7 +14,6 @@ from medpipe.serving import session
 def counted(path: Path) -> tuple[int, int]:
     """Weights in matrices and kernels on the way to the logit, and noughts among them."""
     scoring = onnx.load_from_string(session.part(onnx.load(path), ["logit"]))
-    found = [
-        each for each in map(numpy_helper.to_array, scoring.graph.initializer) if each.ndim > 1
-    ]
+    stored = map(numpy_helper.to_array, scoring.graph.initializer)
+    found = [each for each in stored if each.ndim > 1 and each.size > 1]  # one number is a constant
     return sum(each.size for each in found), sum(int(np.sum(each == 0)) for each in found)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medpipe import outcome
+from medpipe.artefact.exported import UNPRUNED
 from medpipe.evaluation.measures.contract import Sentence
 
 Report = Mapping[str, Any]
@@ -77,10 +78,27 @@ def forms(report: Report) -> str:
     """What the table of exported files compares, and with which."""
     first, runs = report["artefacts"][0], report["latency_ms"]["runs"]
     return (
-        f"All were scored on the same patients as the served one. Gain or loss is against "
-        f"{first['variant']}, with its paired interval; time is the median of {runs} runs, one "
-        "example after another. The validation patients are for choosing, the test patients for "
-        "judging what was chosen."
+        f"{_pruned(report)}All were scored on the same patients as the served one. Gain or loss is "
+        f"against {first['variant']}, with its paired interval; time is the median of {runs} runs, "
+        "one example after another. The validation patients are for choosing, the test patients "
+        "for judging what was chosen."
+    )
+
+
+def _pruned(report: Report) -> str:
+    """What was taken out of the network; empty where nothing was."""
+    if report["artefacts"][0]["variant"] != UNPRUNED:
+        return ""
+    asked = report["params"]["train"]["prune"]
+    what = {
+        "magnitude": "of the weights, the smallest, are held at 0, which makes the file neither "
+        "smaller nor faster",
+        "structured": "of the channels of each layer, those of the smallest norm, were removed",
+    }[asked["method"]]
+    epochs = asked["fine_tune_epochs"]
+    return (
+        f"{100 * asked['amount']:g} % {what}; then the network was fitted for {epochs} more "
+        f"epoch{'s' if epochs > 1 else ''}. "
     )
 
 

@@ -59,11 +59,16 @@ def optimiser(network: nn.Module, params: TrainParams) -> Optimizer:
 
 def penalised(network: nn.Module) -> list[Tensor]:
     """Weights that L1 and L2 act on: the matrices of layers, recurrent and attention ones too."""
+    return [getattr(module, name) for module, name in weighed(network)]
+
+
+def weighed(network: nn.Module) -> list[tuple[nn.Module, str]]:
+    """Where those weights lie: layer and name in it."""
     return [
-        weight
+        (module, name)
         for module in network.modules()
         if isinstance(module, _WEIGHED)
-        for name, weight in module.named_parameters(recurse=False)
+        for name, _ in module.named_parameters(recurse=False)
         if "weight" in name  # such as weight_ih_l0 of a GRU, in_proj_weight of attention
     ]
 

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from medpipe import files, objectives
-from medpipe.artefact import distance, fp16, graph, int8, parity
+from medpipe.artefact import distance, exported, fp16, graph, int8, parity
 from medpipe.config import Params
 from medpipe.errors import DataError, MissingStageError
+from medpipe.nn import channels
 from medpipe.objectives.objective import Floats, Objective
 from medpipe.paths import Layout
 from medpipe.tables.ready import Ready
@@ -32,6 +33,7 @@ def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
     DataError : no rows to compare on, or the fp32 artefact disagrees with the network
     """
     network, facts = _trained(workload, params, layout)
+    before = _unpruned(workload, params, layout, facts)
     ready = Ready(layout.ready)
     objective = objectives.of(workload, ready.frame("train"))
     inputs, targets = _rows(ready, "val", params.export.parity_examples, objective)
@@ -53,6 +55,9 @@ def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
             for name in _made(params)
         }
         _check(agreement["fp32"])
+        if before is not None:  # for the report to compare with; never served
+            graph.export(before, inputs, folder / f"{exported.UNPRUNED}.onnx")
+            distance.add(folder / f"{exported.UNPRUNED}.onnx", known)
         files.write_json(folder / "parity.json", agreement)
         files.write_json(folder / "state.json", facts["state"])
         run_id = files.read_json(layout.weights / "run.json", made_by=_made_by(layout))["run_id"]
@@ -67,7 +72,22 @@ def _trained(
     made_by = _made_by(layout)
     facts = files.read_json(layout.weights / "model.json", made_by=made_by)
     network = workload.model(params.model, facts["state"])
-    path = layout.weights / "weights.safetensors"
+    if removed := facts.get("removed"):
+        channels.remove_again(network, facts["inputs"], removed)
+    return _loaded(network, layout.weights / "weights.safetensors", made_by), facts
+
+
+def _unpruned(
+    workload: Workload, params: Params, layout: Layout, facts: dict[str, Any]
+) -> nn.Module | None:
+    """The network before it was pruned; None where it was not."""
+    if "removed" not in facts:
+        return None
+    network = workload.model(params.model, facts["state"])
+    return _loaded(network, layout.weights / "unpruned.safetensors", _made_by(layout))
+
+
+def _loaded(network: nn.Module, path: Path, made_by: str) -> nn.Module:
     try:
         network.load_state_dict(load_file(path))
     except (FileNotFoundError, SafetensorError, RuntimeError) as error:
@@ -75,7 +95,7 @@ def _trained(
             f"{path} does not hold the weights of section model of params.yaml "
             f"({type(error).__name__}); run `{made_by}` again"
         ) from None
-    return network.eval(), facts
+    return network.eval()
 
 
 def _rows(
@@ -110,12 +130,14 @@ def _check(fp32: dict[str, Any]) -> None:
 def _described(
     folder: Path, agreement: dict[str, Any], facts: dict[str, Any], run_id: str
 ) -> dict[str, Any]:
-    variants = {
-        name: {"file": f"{name}.onnx", "sha256": files.sha256(folder / f"{name}.onnx")}
-        for name in agreement
+    listed = {
+        path.stem: {"file": path.name, "sha256": files.sha256(path)}
+        for path in folder.glob("*.onnx")
     }
+    before = listed.pop(exported.UNPRUNED, None)
     return {
-        "variants": variants,
+        "variants": {name: listed[name] for name in agreement},
+        **({exported.UNPRUNED: before} if before else {}),
         "inputs": facts["inputs"],
         "outputs": list(distance.OUTPUTS),
         "run_id": run_id,

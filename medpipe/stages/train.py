@@ -14,9 +14,10 @@ from torch import nn
 from medpipe import files, lineage, objectives, tracking
 from medpipe.config import Params, effective, flat
 from medpipe.evaluation import learning_curves
-from medpipe.learning import checkpoints, learner, training
+from medpipe.learning import checkpoints, learner, pruning, training
 from medpipe.learning.checkpoints import Checkpoints
 from medpipe.learning.learner import Epoch, Fitted
+from medpipe.learning.pruning import Unpruned
 from medpipe.objectives.objective import Objective
 from medpipe.paths import Layout
 from medpipe.tables.ready import Ready
@@ -48,7 +49,7 @@ def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
             if run is not None:
                 run.metrics(epoch.number, training.figures(epoch, objective))
 
-        fitted = learner.fit(
+        fitted, unpruned = pruning.fit(
             network,
             objective,
             train=rows["train"],
@@ -68,9 +69,13 @@ def train(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]:
         with files.new_folder(layout.weights) as folder:
             _write(folder, fitted, history, run.id)
             files.write_json(folder / "params.json", effective(params))
-            files.write_json(folder / "model.json", _described(network, params, ready))
+            described = _described(network, params, ready)
+            if unpruned is not None:
+                save_file(unpruned.weights, folder / "unpruned.safetensors")
+                described["removed"] = unpruned.removed
+            files.write_json(folder / "model.json", described)
     states.remove()
-    return _outcome(fitted, objective, run.id)
+    return _outcome(fitted, objective, run.id) | _before(unpruned, objective)
 
 
 @contextmanager
@@ -128,3 +133,11 @@ def _outcome(fitted: Fitted, objective: Objective, run_id: str) -> dict[str, Any
         "device": fitted.hardware.name,
         "precision": fitted.hardware.precision,
     }
+
+
+def _before(unpruned: Unpruned | None, objective: Objective) -> dict[str, Any]:
+    """The score on val before the network was pruned; after it is the outcome's own."""
+    if unpruned is None:
+        return {}
+    score = unpruned.best.score
+    return {f"val_{objective.selection}_unpruned": None if score != score else round(score, 4)}

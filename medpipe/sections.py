@@ -159,6 +159,9 @@ class ExportParams(Section):
     parity_examples: int = Field(
         256, ge=8, description="validation rows that torch and ONNX both score"
     )
+    executorch: bool = Field(
+        False, description="also a program for devices; needs the extra `edge`"
+    )
 
 
 class ThresholdParams(Section):

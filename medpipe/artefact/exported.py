@@ -13,6 +13,8 @@ from medpipe.paths import Layout
 
 UNPRUNED = "unpruned"
 """fp32 of the network before it was pruned: to compare with, never served."""
+EXECUTORCH = "executorch"
+"""The network as a program of ExecuTorch: for devices, never served."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,27 @@ def find(layout: Layout, variant: str) -> Artefact:
 
 
 def every(layout: Layout) -> list[Artefact]:
-    """All variants, fp32 first, and before it the network as it was not yet pruned.
+    """All variants, fp32 first; before it the network as it was not yet pruned; last the program.
 
     Raises
     ------
     MissingStageError : as `find`
     """
     listed = _listed(layout)
-    entries = {UNPRUNED: listed.get(UNPRUNED), **listed["variants"]}
-    order = (UNPRUNED, *sorted(listed["variants"], key=lambda name: (name != "fp32", name)))
+    entries = {name: listed.get(name) for name in (UNPRUNED, EXECUTORCH)} | listed["variants"]
+    variants = sorted(listed["variants"], key=lambda name: (name != "fp32", name))
+    order = (UNPRUNED, *variants, EXECUTORCH)
     return [_checked(layout, listed, name, entries[name]) for name in order if entries[name]]
+
+
+def program(layout: Layout, run_id: str) -> Path | None:
+    """The program of ExecuTorch, if the network of `run_id` lies there as one."""
+    if not (layout.onnx / "artefact.json").is_file():
+        return None
+    listed = _listed(layout)
+    if listed["run_id"] != run_id or EXECUTORCH not in listed:
+        return None
+    return _checked(layout, listed, EXECUTORCH, listed[EXECUTORCH]).path
 
 
 def _listed(layout: Layout) -> dict[str, Any]:

@@ -41,6 +41,14 @@ def compare(
     """
     session = Session(path)
     found = np.concatenate([session.score(part) for part in _parts(inputs)])
+    agreed = agreement(found, targets, expected=expected, objective=objective)
+    return {**agreed, "size_mib": path.stat().st_size / _MIB}
+
+
+def agreement(
+    found: Floats, targets: Floats, *, expected: Floats, objective: Objective
+) -> dict[str, Any]:
+    """What `compare` gives of logits `found` (n,), but for the size of their file."""
     difference = np.abs(objective.link(found) - objective.link(expected))
     before, after = objective.score(targets, expected), objective.score(targets, found)
     name = objective.selection
@@ -51,7 +59,6 @@ def compare(
         name: _known(after),
         f"{name}_lost": _known(before - after),
         "examples": len(found),
-        "size_mib": path.stat().st_size / _MIB,
     }
 
 

@@ -76,6 +76,8 @@ def build(
     source = _model(layout, release, variant)
     with files.new_folder(folder) as here:
         _fill(here, workload, layout, source)
+        if (program := exported.program(layout, release.settings.run_id)) is not None:
+            shutil.copyfile(program, here / program.name)
         cost = _cost(workload, params, layout, here / "model.onnx", release)
         # Signed twice: the runner under test wants a signature, and what is measured is signed too.
         _sign(here, layout, release, variant, {})

@@ -14,6 +14,7 @@ import pandas as pd
 from medpipe import files, lineage, tracking
 from medpipe.artefact import exported, weights
 from medpipe.artefact.exported import Artefact
+from medpipe.artefact.program import Program
 from medpipe.config import Params, effective
 from medpipe.errors import MissingStageError
 from medpipe.evaluation import artefacts, examples, familiar, page, plots
@@ -128,7 +129,7 @@ def _session(artefact: Artefact, params: Params, layout: Layout) -> Session:
 
 
 def score_splits(
-    session: Session, ready: Ready, splits: Sequence[str] = ("val", "test", "external")
+    session: Session | Program, ready: Ready, splits: Sequence[str] = ("val", "test", "external")
 ) -> dict[str, Scored]:
     """Logits and distances of `splits`; one without rows is left out."""
     frames = {split: ready.frame(split) for split in splits}
@@ -139,7 +140,7 @@ def score_splits(
     }
 
 
-def judge(session: Session, inputs: Mapping[str, np.ndarray], rows: int) -> Judged:
+def judge(session: Session | Program, inputs: Mapping[str, np.ndarray], rows: int) -> Judged:
     """Logits (N,) or (N, K) and distances (N,) of all `rows` N of `inputs` (N, …), by batches."""
     pieces = []
     for start in range(0, rows, _BATCH):
@@ -150,12 +151,19 @@ def judge(session: Session, inputs: Mapping[str, np.ndarray], rows: int) -> Judg
 
 def _other(artefact: Artefact, params: Params, layout: Layout, ready: Ready, time: Timing) -> Form:
     """A form that is not served, measured where the table of forms needs it."""
-    session = _session(artefact, params, layout)
-    return _form(artefact, score_splits(session, ready, ("val", "test")), time(session.score))
+    runs: Session | Program
+    if artefact.variant == exported.EXECUTORCH:
+        runs = Program(artefact.path)
+    else:
+        runs = _session(artefact, params, layout)
+    return _form(artefact, score_splits(runs, ready, ("val", "test")), time(runs.score))
 
 
 def _form(artefact: Artefact, scored: Mapping[str, Scored], time: Mapping[str, Any]) -> Form:
-    count, noughts = weights.counted(artefact.path)
+    path = artefact.path
+    if artefact.variant == exported.EXECUTORCH:  # whose weights are those of fp32
+        path = path.with_name("fp32.onnx")
+    count, noughts = weights.counted(path)
     size = artefact.path.stat().st_size / _MIB
     return Form(artefact.variant, size, count, noughts, time, scored)
 

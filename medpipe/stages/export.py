@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from medpipe import files, objectives
-from medpipe.artefact import distance, exported, fp16, graph, int8, parity
+from medpipe.artefact import distance, exported, fp16, graph, int8, parity, program
 from medpipe.config import Params
 from medpipe.errors import DataError, MissingStageError
 from medpipe.nn import channels
@@ -20,6 +20,7 @@ from medpipe.paths import Layout
 from medpipe.tables.ready import Ready
 from medpipe.workload import Workload
 
+_PROGRAM = f"{exported.EXECUTORCH}.pte"
 _FP32_MAX = 1e-3
 """Of probability. The same arithmetic in another order differs by 1e-6; this much is a fault."""
 
@@ -46,8 +47,7 @@ def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
         if "fp16" in params.export.variants:
             fp16.halve(folder / "fp32.onnx", folder / "fp16.onnx")
         known, _ = _rows(ready, "train", params.export.familiar_examples, objective)
-        for name in _made(params):
-            distance.add(folder / f"{name}.onnx", known)
+        clouds = {name: distance.add(folder / f"{name}.onnx", known) for name in _made(params)}
         agreement = {
             name: parity.compare(
                 folder / f"{name}.onnx", inputs, targets, expected=expected, objective=objective
@@ -58,6 +58,13 @@ def export(workload: Workload, params: Params, layout: Layout) -> dict[str, Any]
         if before is not None:  # for the report to compare with; never served
             graph.export(before, inputs, folder / f"{exported.UNPRUNED}.onnx")
             distance.add(folder / f"{exported.UNPRUNED}.onnx", known)
+        if params.export.executorch:
+            program.write(network, clouds["fp32"], inputs, folder / _PROGRAM)
+            runs = program.Program(folder / _PROGRAM)
+            agreement[exported.EXECUTORCH] = parity.agreement(
+                runs.score(inputs), targets, expected=expected, objective=objective
+            )
+            _check(agreement[exported.EXECUTORCH], exported.EXECUTORCH)
         files.write_json(folder / "parity.json", agreement)
         files.write_json(folder / "state.json", facts["state"])
         run_id = files.read_json(layout.weights / "run.json", made_by=_made_by(layout))["run_id"]
@@ -118,11 +125,11 @@ def _made(params: Params) -> list[str]:
     return ["fp32", *(name for name in params.export.variants if name != "fp32")]
 
 
-def _check(fp32: dict[str, Any]) -> None:
-    if not fp32["probability_max"] <= _FP32_MAX:  # nan is refused, too
+def _check(found: dict[str, Any], name: str = "fp32") -> None:
+    if not found["probability_max"] <= _FP32_MAX:  # nan is refused, too
         raise DataError(
-            f"the fp32 artefact differs from the network by {fp32['probability_max']:.2g} of "
-            f"probability on {fp32['examples']} validation rows; the limit is {_FP32_MAX}. The "
+            f"the {name} artefact differs from the network by {found['probability_max']:.2g} of "
+            f"probability on {found['examples']} validation rows; the limit is {_FP32_MAX}. The "
             "export is at fault, not the data: please report it with the section model"
         )
 
@@ -132,12 +139,12 @@ def _described(
 ) -> dict[str, Any]:
     listed = {
         path.stem: {"file": path.name, "sha256": files.sha256(path)}
-        for path in folder.glob("*.onnx")
+        for path in (*folder.glob("*.onnx"), *folder.glob("*.pte"))
     }
-    before = listed.pop(exported.UNPRUNED, None)
+    others = (exported.UNPRUNED, exported.EXECUTORCH)
     return {
-        "variants": {name: listed[name] for name in agreement},
-        **({exported.UNPRUNED: before} if before else {}),
+        "variants": {name: listed[name] for name in agreement if name not in others},
+        **{name: listed[name] for name in others if name in listed},
         "inputs": facts["inputs"],
         "outputs": list(distance.OUTPUTS),
         "run_id": run_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,8 @@ def built(request, tmp_path_factory):
         "--examples",
         "24",
     ]
+    if name == "readmission":
+        command += ["--to", os.path.relpath(root / "dist" / "edge" / name)]
     done = CliRunner().invoke(cli.main_group, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return name, root / "dist" / "edge" / name, json.loads(done.stdout.splitlines()[-1])

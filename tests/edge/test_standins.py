@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -54,6 +56,34 @@ def test_every_filter_of_png_is_read_as_pillow_reads_it(kind, filtered):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), image)
 
 
+def chunk(kind, content):
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=20), st.sampled_from([0, 2, 3, 4, 6]), st.binary(max_size=7))
+def test_whole_chunks_of_nonsense_are_an_error_and_never_another_one(data, colour, palette):
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 3, 2, 8, colour, 0, 0, 0))
+    parts = [
+        header,
+        chunk(b"PLTE", palette),
+        chunk(b"IDAT", zlib.compress(data)),
+        chunk(b"IEND", b""),
+    ]
+    for made in (parts, [header, parts[1], chunk(b"IDAT", data), parts[3]], parts[1:]):
+        file = io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(made))
+        try:
+            levels = Plain.open(file, formats=["PNG"]).convert("L")
+        except OSError:
+            continue
+        assert levels.shape == (2, 3)
+
+
 def test_a_cut_or_damaged_png_is_an_error_and_never_an_image():
     data = cv2.imencode(".png", noise(9, 9))[1].tobytes()
     for broken in (data[:60], data[:-20], data[:70] + b"?" + data[71:]):
@@ -61,8 +91,23 @@ def test_a_cut_or_damaged_png_is_an_error_and_never_an_image():
             np.asarray(Plain.open(io.BytesIO(broken), formats=["PNG"]))
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
+def test_colours_become_the_grey_levels_that_pillow_makes_of_them(mode):
+    colours = np.random.default_rng(2).integers(0, 256, (20, 31, 4), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(colours, "RGBA").convert("RGB").convert(mode).save(file, "PNG")
+    theirs = np.asarray(Image.open(file).convert("L"))
+    ours = Plain.open(io.BytesIO(file.getvalue()), formats=["PNG"])
+    assert ours.mode == mode
+    np.testing.assert_array_equal(ours.convert("L"), theirs)
+
+
 def test_what_only_pillow_can_read_says_so():
-    for image, name in ((np.zeros((9, 9, 3), np.uint8), ".png"), (noise(9, 9), ".jpg")):
-        data = cv2.imencode(name, image)[1].tobytes()
+    turned, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # Orientation: a quarter to the right
+    Image.fromarray(noise(9, 9)).save(turned, "PNG", exif=exif)
+    colour16 = cv2.imencode(".png", np.zeros((9, 9, 3), np.uint16))[1].tobytes()
+    jpeg = cv2.imencode(".jpg", noise(9, 9))[1].tobytes()
+    for data in (turned.getvalue(), colour16, jpeg):
         with pytest.raises(UnreadableError, match="pip install pillow"):
             Plain.open(io.BytesIO(data), formats=["PNG", "JPEG"])

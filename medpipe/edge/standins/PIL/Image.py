@@ -1,8 +1,9 @@
-"""Stands in for Pillow's Image: PNG of 8 or 16-bit grey levels, not interlaced.
+"""Stands in for Pillow's Image: PNG of 8 bits, or of 16-bit grey levels, not interlaced.
 
 References
 ----------
-Portable Network Graphics, W3C Recommendation: chunks (5), filters (9).
+Portable Network Graphics, W3C Recommendation: chunks (5), filters (9), kinds of colour (11.2.2).
+ITU-R BT.601 (luma), in the whole numbers of Pillow's conversion.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ from medpipe.errors import UnreadableError
 
 MAX_IMAGE_PIXELS = 89_478_485
 """Pillow's own."""
+_HEADER = struct.Struct(">IIBBBBB")
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 _NEEDS_PILLOW = (
-    "only PNG files of grey levels are read without Pillow; install it (pip install pillow), or "
-    "send such a PNG"
+    "without Pillow only PNG files of 8 bits or of 16-bit grey levels are read, not interlaced and "
+    "not turned; install it (pip install pillow), or send such a PNG"
 )
+_MODES = {(8, 0): "L", (16, 0): "I;16", (8, 2): "RGB", (8, 3): "P", (8, 4): "LA", (8, 6): "RGBA"}
+"""Bits and kind of colour → what Pillow calls it."""
+_CHANNELS = {"L": 1, "I;16": 1, "RGB": 3, "P": 1, "LA": 2, "RGBA": 4}
+_LUMA = np.array([19595, 38470, 7471])  # of 65536
+_MAY_TURN = (b"exif", b"xmp")
+"""In the keyword of a text: Pillow looks for an orientation there."""
 
 
 class DecompressionBombError(Exception):
@@ -35,16 +43,18 @@ class Picture:
     def __init__(self, data: bytes) -> None:
         self._chunks = _chunks(data)
         header = self._chunks.get(b"IHDR", b"")
-        self.width, self.height, self._bits, colour, *_, interlaced = struct.unpack(
-            ">IIBBBBB", header
-        )
+        if len(header) != _HEADER.size:
+            raise OSError("a part of the file is damaged")
+        self.width, self.height, bits, colour, *_, interlaced = _HEADER.unpack(header)
+        self.mode = _MODES.get((bits, colour), "")
         strange = {b"eXIf", b"tRNS"} & self._chunks.keys()
-        if colour or interlaced or self._bits not in (8, 16) or strange:
+        if not self.mode or interlaced or strange or _may_turn(self._chunks):
             raise UnreadableError(_NEEDS_PILLOW, fault="coding")
+        if not self.width * self.height:
+            raise OSError("a part of the file is damaged")
         if self.width * self.height > 2 * MAX_IMAGE_PIXELS:
             raise DecompressionBombError
         self.size = (self.width, self.height)
-        self.mode = "L" if self._bits == 8 else "I;16"
 
     def __enter__(self) -> Self:
         return self
@@ -55,21 +65,35 @@ class Picture:
     def draft(self, mode: str, size: tuple[int, int]) -> None:
         """Nothing: that is for JPEG."""
 
-    def convert(self, mode: str) -> Self:
-        """Itself, where it has that mode."""
-        if mode != self.mode:
+    def convert(self, mode: str) -> np.ndarray:
+        """Grey levels (H, W), uint8; what is transparent counts as it is."""
+        if mode != "L" or self.mode == "I;16":
             raise UnreadableError(_NEEDS_PILLOW, fault="coding")
-        return self
+        pixels = self._pixels()
+        if self.mode == "P":
+            table = np.frombuffer(self._chunks.get(b"PLTE", b""), np.uint8)
+            colours = table[: len(table) // 3 * 3].reshape(-1, 3)
+            if int(pixels.max()) >= len(colours):
+                raise OSError("a part of the file is damaged")
+            pixels = colours[pixels[..., 0]]
+        if pixels.shape[2] < 3:
+            return np.asarray(pixels[..., 0])
+        return np.asarray((pixels[..., :3] @ _LUMA + 0x8000) >> 16, np.uint8)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        levels = self._levels()
+        levels = self._pixels()[..., 0]
         return levels if dtype is None else levels.astype(dtype)
 
-    def _levels(self) -> np.ndarray:
-        step = self._bits // 8
+    def _pixels(self) -> np.ndarray:
+        """As they are stored, (H, W, channels)."""
+        size = 2 if self.mode == "I;16" else 1
+        step = _CHANNELS[self.mode] * size
         line = self.width * step
         wanted = self.height * (line + 1)
-        found = zlib.decompressobj().decompress(self._chunks.get(b"IDAT", b""), wanted)
+        try:
+            found = zlib.decompressobj().decompress(self._chunks.get(b"IDAT", b""), wanted)
+        except zlib.error:
+            raise OSError("a part of the file is damaged") from None
         if len(found) != wanted:
             raise OSError("the file is cut off")
         rows = np.frombuffer(found, np.uint8).reshape(self.height, line + 1)
@@ -77,7 +101,8 @@ class Picture:
         for row in rows:
             above = _unfiltered(int(row[0]), row[1:], above, step)
             lines.append(above)
-        return np.stack(lines).view(">u2" if step == 2 else "u1").astype(f"u{step}")
+        levels = np.stack(lines).view(">u2" if size == 2 else "u1").astype(f"u{size}")
+        return levels.reshape(self.height, self.width, -1)
 
 
 def open(file: io.BytesIO, formats: list[str]) -> Picture:
@@ -103,6 +128,11 @@ def _chunks(data: bytes) -> dict[bytes, bytes]:
         found[kind] = found.get(kind, b"") + content
         at += 12 + size
     return found
+
+
+def _may_turn(chunks: dict[bytes, bytes]) -> bool:
+    texts = (chunks.get(kind, b"").lower() for kind in (b"tEXt", b"zTXt", b"iTXt"))
+    return any(word in text for text in texts for word in _MAY_TURN)
 
 
 def _unfiltered(kind: int, row: np.ndarray, above: np.ndarray, step: int) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Stands in for Pillow: grey PNG files, which zlib and numpy read."""
+"""Stands in for Pillow: PNG files, which zlib and numpy read."""

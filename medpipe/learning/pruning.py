@@ -66,14 +66,14 @@ def fit(
     asked, done = params.prune, len(first.history)
     if asked.method == "none":
         return first, None
-    removed = _prune(network, asked, train)
+    removed = prune(network, asked, train)
     fine = {"epochs": asked.fine_tune_epochs, "learning_rate": params.learning_rate * asked.rate}
     second = fitting(
         params=params.model_copy(update=fine),
         checkpoints=Checkpoints(checkpoints.folder / "pruned"),
         on_epoch=lambda epoch: on_epoch(_later(epoch, done)),
     )
-    _unmask(network)
+    unmask(network)
     fitted = replace(
         second,
         weights=dict(network.state_dict()),
@@ -83,7 +83,13 @@ def fit(
     return fitted, Unpruned(first.weights, first.best, removed)
 
 
-def _prune(network: nn.Module, asked: PruneParams, rows: Rows) -> Removed:
+def prune(network: nn.Module, asked: PruneParams, rows: Rows) -> Removed:
+    """Prune `network` in place, without fitting it again: masks, or channels gone.
+
+    Parameters
+    ----------
+    rows : of train; only their shapes and types matter
+    """
     if asked.method == "structured":
         inputs, _ = rows.at(np.arange(2) % len(rows))
         return channels.remove(network, inputs, asked.amount)
@@ -92,7 +98,7 @@ def _prune(network: nn.Module, asked: PruneParams, rows: Rows) -> Removed:
     return []
 
 
-def _unmask(network: nn.Module) -> None:
+def unmask(network: nn.Module) -> None:
     """Make the noughts weights like others."""
     for module, name in optimisers.weighed(network):
         if name.endswith("_orig"):  # as torch names what it masks

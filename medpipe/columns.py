@@ -43,6 +43,9 @@ class Column:
     `Workload.encode` must then take such a value for not known. A request is refused either way.
     """
 
+    watched: bool = True
+    """Whether it is watched in use; not where `Workload.request` leaves it out."""
+
     @property
     def content(self) -> bool:
         """Whether it is large and read only where the example itself is needed."""

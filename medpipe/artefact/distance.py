@@ -7,8 +7,11 @@ be fewer training examples than features, and no direction counts as narrower th
 usual one: rare but ordinary words of records make hundreds of narrow directions, in which every
 patient is far out in some, so that what is far out elsewhere would not be seen among them.
 
-It is added to each variant's finished graph from that variant's own features: int8 places the same
-example elsewhere. So whoever runs the file has it, and the digest of the file covers it.
+Beside it stands where the example lies along the few directions in which the training data vary
+most: of many examples together that shows more than one number can.
+
+Both are added to each variant's finished graph from that variant's own features: int8 places the
+same example elsewhere. So whoever runs the file has them, and the digest of the file covers them.
 
 On 5,809 radiographs of children the distance to the tenth neighbour did no better, and features
 before the last ReLU better than after it (films upside down: AUROC 0.995 against 0.947), because a
@@ -39,9 +42,12 @@ from medpipe.serving import session
 
 Floats = NDArray[np.float64]
 DISTANCE = "distance"
-OUTPUTS = ("logit", "map", DISTANCE)
+DIRECTIONS = "directions"
+OUTPUTS = ("logit", "map", DISTANCE, DIRECTIONS)
 """Of a finished artefact."""
 _ROWS_AT_ONCE = 64
+DIRECTIONS_MAX = 16
+"""How many directions are given; fewer where there are fewer features."""
 _NARROWEST = 0.1
 """Smallest share of the mean variance that a direction counts with.
 
@@ -60,16 +66,26 @@ class Cloud:
     ----------
     centre : (F,)
     whitening : (F, F); features less centre, times this, have variance 1 in every direction
+    directions : (F, K); the whitened, times this, are places along the K widest directions
     examples : that it was fitted on
     """
 
     centre: Floats
     whitening: Floats
+    directions: Floats
     examples: int
 
     def distances(self, features: Floats) -> Floats:
         """Of `features` (N, F): root mean square of the whitened, (N,)."""
-        found: Floats = np.sqrt(np.square((features - self.centre) @ self.whitening).mean(axis=1))
+        found: Floats = np.sqrt(np.square(self._whitened(features)).mean(axis=1))
+        return found
+
+    def places(self, features: Floats) -> Floats:
+        """Of `features` (N, F) along the directions, (N, K), in standard deviations."""
+        return self._whitened(features) @ self.directions
+
+    def _whitened(self, features: Floats) -> Floats:
+        found: Floats = (features - self.centre) @ self.whitening
         return found
 
 
@@ -94,11 +110,19 @@ def fit(features: Floats) -> Cloud:
         variances, directions = np.linalg.eigh(found.covariance_)
     least = _NARROWEST * float(variances.mean()) or 1.0
     narrow = directions / np.sqrt(np.maximum(variances, least))
-    return Cloud(centre, (narrow @ directions.T) / scale[:, None], len(values))
+    return Cloud(centre, (narrow @ directions.T) / scale[:, None], _widest(directions), len(values))
+
+
+def _widest(directions: Floats) -> Floats:
+    """The last of `directions` (F, F), widest first, each with its largest part above 0."""
+    widest = directions[:, ::-1][:, :DIRECTIONS_MAX]
+    largest = np.take_along_axis(widest, np.abs(widest).argmax(axis=0)[None], axis=0)
+    found: Floats = widest * np.where(largest < 0, -1.0, 1.0)
+    return found
 
 
 def add(path: Path, rows: Mapping[str, np.ndarray], *, threads: int = 0) -> Cloud:
-    """Put output ``distance`` in the place of ``features`` into the ONNX file at `path`.
+    """Put distance and directions in the place of output ``features`` into the ONNX file at `path`.
 
     Parameters
     ----------
@@ -115,25 +139,32 @@ def add(path: Path, rows: Mapping[str, np.ndarray], *, threads: int = 0) -> Clou
         f"{DISTANCE}/centre": cloud.centre.astype(np.float32),
         f"{DISTANCE}/whitening": cloud.whitening.astype(np.float32),
         f"{DISTANCE}/axis": np.array([1]),
+        f"{DISTANCE}/widest": cloud.directions.astype(np.float32),
     }
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in named.items())
-    centre, whitening, axis = named
+    centre, whitening, axis, widest = named
     steps = [
         ("Sub", [FEATURES, centre], "centred"),
         ("MatMul", [f"{DISTANCE}/centred", whitening], "whitened"),
         ("Mul", [f"{DISTANCE}/whitened", f"{DISTANCE}/whitened"], "squares"),
         ("ReduceMean", [f"{DISTANCE}/squares", axis], "mean"),
-        ("Sqrt", [f"{DISTANCE}/mean"], None),
+        ("Sqrt", [f"{DISTANCE}/mean"], DISTANCE),
+        ("MatMul", [f"{DISTANCE}/whitened", widest], DIRECTIONS),
     ]
     for kind, inputs, name in steps:
-        output = f"{DISTANCE}/{name}" if name else DISTANCE
+        output = name if name in OUTPUTS else f"{DISTANCE}/{name}"
         options = {"keepdims": 0} if kind == "ReduceMean" else {}
         graph.node.append(helper.make_node(kind, inputs, [output], f"node/{output}", **options))
     kept = [each for each in graph.output if each.name != FEATURES]
     batch = kept[0].type.tensor_type.shape.dim[0].dim_param
     del graph.output[:]
+    value = helper.make_tensor_value_info
     graph.output.extend(
-        [*kept, helper.make_tensor_value_info(DISTANCE, TensorProto.FLOAT, [batch])]
+        [
+            *kept,
+            value(DISTANCE, TensorProto.FLOAT, [batch]),
+            value(DIRECTIONS, TensorProto.FLOAT, [batch, cloud.directions.shape[1]]),
+        ]
     )
     onnx.save(model, path)
     return cloud

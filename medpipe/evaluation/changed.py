@@ -60,5 +60,6 @@ class Trials:
             rows = self.rows[start : start + _BATCH]
             batch = {name: np.asarray(array[rows]) for name, array in self.inputs.items()}
             found.append(self.judge(change(batch, rng)))
-        logits, distances = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        logits = np.concatenate([judged.logit for judged in found])
+        distances = np.concatenate([judged.distance for judged in found])
         return Scored(self.frame.iloc[self.rows], logits, distances)

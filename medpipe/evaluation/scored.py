@@ -22,11 +22,13 @@ class Scored:
     frame : N rows; example, group, label, site and covariates
     logits : (N,), or (N, K) where the network has several outputs, in the order of `frame`
     distances : (N,), from the training data; None where the model says nothing of that
+    directions : (N, K), as `Judged` has them; None where the model says nothing of that
     """
 
     frame: pd.DataFrame
     logits: Floats
     distances: Floats | None = None
+    directions: Floats | None = None
 
     def __post_init__(self) -> None:
         """Refuse logits that cannot belong to these rows."""
@@ -45,7 +47,8 @@ class Scored:
     def __getitem__(self, chosen: NDArray[np.bool_]) -> Scored:
         """The rows where `chosen` (N,) is True."""
         distances = None if self.distances is None else self.distances[chosen]
-        return Scored(self.frame[chosen], self.logits[chosen], distances)
+        directions = None if self.directions is None else self.directions[chosen]
+        return Scored(self.frame[chosen], self.logits[chosen], distances, directions)
 
     def __len__(self) -> int:
         return len(self.frame)

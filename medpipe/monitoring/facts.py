@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +28,8 @@ _TENTHS = np.arange(1, 10) / 10
 _UNWATCHED = frozenset({"bytes", "date"})
 _SCORES = ("risk", "value", "distance")
 Value = float | str | None
-Part = Literal["input", "score"]
+Part = Literal["input", "score", "feature"]
+"""What was asked, what was said of it, and what the network's own features are (`directions`)."""
 
 
 class Fact(BaseModel):
@@ -80,7 +82,7 @@ def columns(workload: Workload) -> tuple[Column, ...]:
     return tuple(
         column
         for column in workload.columns
-        if column.name not in others | alike and column.dtype not in _UNWATCHED
+        if column.name not in others | alike and column.watched and column.dtype not in _UNWATCHED
     )
 
 
@@ -91,7 +93,7 @@ def inputs(row: Row, watched: Sequence[Column]) -> dict[str, Value]:
         value = row.get(column.name)
         if column.dtype == "series":
             levels = [] if value is None else [float(level) for _, level in value]
-            found[column.name] = float(np.mean(levels)) if levels else None
+            found[column.name] = fmean(levels) if levels else None
             found[f"{column.name}, measurements"] = float(len(levels))
         elif column.dtype in ("int", "float"):
             found[column.name] = None if value is None else float(value)
@@ -103,6 +105,11 @@ def inputs(row: Row, watched: Sequence[Column]) -> dict[str, Value]:
 def scores(said: Mapping[str, Any]) -> dict[str, Value]:
     """Facts of what was said; `said` is what the record of answers holds."""
     return {name: float(value) for name, value in _scores(said)}
+
+
+def directions(along: Iterable[float]) -> dict[str, Value]:
+    """Facts of where an example lies along the artefact's directions, see `artefact.distance`."""
+    return {f"direction {number}": float(place) for number, place in enumerate(along, start=1)}
 
 
 def fact(name: str, part: Part, values: Sequence[Value]) -> Fact:

@@ -37,6 +37,8 @@ STATUS: dict[Fault, int] = {
 """HTTP status of an upload that the workload cannot read."""
 
 Inputs = Mapping[str, np.ndarray]
+Judged = tuple[np.ndarray, float, np.ndarray]
+"""Logits, distance and directions of one example."""
 T = TypeVar("T")
 
 
@@ -193,11 +195,13 @@ class Scored:
     ----------
     logits : () or (K,)
     distance : from the training data, as the artefact gives it
+    directions : (K,), as the artefact gives them
     """
 
     example: Example
     logits: np.ndarray
     distance: float
+    directions: np.ndarray
     explanation: Explanation | None = None
 
 
@@ -259,17 +263,17 @@ class Predictor:
         example = self._example(payload, explain)
         if not explain:
             return Scored(example, *self._scored([example.inputs])[0])
-        ((logits, distance, heat),) = self._explained([example.inputs])
-        return Scored(example, logits, distance, self._drawn(example.row, heat))
+        ((judged, heat),) = self._explained([example.inputs])
+        return Scored(example, *judged, self._drawn(example.row, heat))
 
     async def _together(self, payload: bytes, explain: bool) -> Scored:
         """Decoding beside the others, scoring with the others."""
         example = await self._in_thread(self._example, payload, explain)
         if not explain:
             return Scored(example, *await self._score(example.inputs))
-        logits, distance, heat = await self._explain(example.inputs)
+        judged, heat = await self._explain(example.inputs)
         drawn = await self._in_thread(self._drawn, example.row, heat)
-        return Scored(example, logits, distance, drawn)
+        return Scored(example, *judged, drawn)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
@@ -300,13 +304,14 @@ class Predictor:
             reasons=[Moved(**vars(reason)) for reason in workload.reasons(row, heat)],
         )
 
-    def _scored(self, batch: Sequence[Inputs]) -> list[tuple[np.ndarray, float]]:
+    def _scored(self, batch: Sequence[Inputs]) -> list[Judged]:
         found = self.release.session.judge(_stacked(batch))
-        return list(zip(found.logit, found.distance.tolist(), strict=True))
+        return list(zip(found.logit, found.distance.tolist(), found.directions, strict=True))
 
-    def _explained(self, batch: Sequence[Inputs]) -> list[tuple[np.ndarray, float, np.ndarray]]:
+    def _explained(self, batch: Sequence[Inputs]) -> list[tuple[Judged, np.ndarray]]:
         found = self.release.session.explain(_stacked(batch))
-        return list(zip(found.logit, found.distance.tolist(), found.map, strict=True))
+        judged = zip(found.logit, found.distance.tolist(), found.directions, strict=True)
+        return list(zip(judged, found.map, strict=True))
 
 
 def worded(

@@ -49,6 +49,9 @@ class Bound:
     share: Annotated[float, Field(gt=0, lt=1)]
 
 
+_NO_DIRECTIONS = np.empty((0, 0), np.float32)
+
+
 class Judged(NamedTuple):
     """What a model says of a batch.
 
@@ -56,10 +59,13 @@ class Judged(NamedTuple):
     ----------
     logit : (B,) or (B, K)
     distance : (B,), from the training data; 1 is usual, and `Bound` says what is too far
+    directions : (B, K), places along the training data's widest directions; K is 0 where the model
+        was exported before models gave them
     """
 
     logit: np.ndarray
     distance: np.ndarray
+    directions: np.ndarray = _NO_DIRECTIONS
 
 
 class Mapped(NamedTuple):
@@ -67,9 +73,12 @@ class Mapped(NamedTuple):
 
     logit: np.ndarray
     distance: np.ndarray
+    directions: np.ndarray
     map: np.ndarray
 
 
+_JUDGED = Judged._fields
+"""Outputs of the model that `Judged` holds; those of them that it has are asked for."""
 _PROVIDERS: tuple[tuple[str, dict[str, str]], ...] = (
     # Its 10-bit products would move a probability by more than the parity of an artefact allows.
     ("CUDAExecutionProvider", {"use_tf32": "0"}),
@@ -83,7 +92,7 @@ class Session:
 
     Parameters
     ----------
-    path : an ONNX file with outputs ``logit``, ``distance`` and ``map``
+    path : an ONNX file with outputs ``logit``, ``distance``, ``directions`` and ``map``
     threads : of ONNX Runtime for one batch; 0: one per core that this process may use
 
     Attributes
@@ -103,9 +112,10 @@ class Session:
         try:
             self._content = path.read_bytes()
             model = onnx.load_from_string(self._content)
-            self.knows_distance = any(entry.name == "distance" for entry in model.graph.output)
-            scores = ["logit", "distance"] if self.knows_distance else ["logit"]
-            self._scorer = opened(part(model, scores), threads)
+            given = {entry.name for entry in model.graph.output}
+            self.knows_distance = "distance" in given
+            self._judged = [n for n in _JUDGED if n in given] if self.knows_distance else ["logit"]
+            self._scorer = opened(part(model, self._judged), threads)
         except FileNotFoundError:
             raise MissingStageError(
                 f"{path} is not there; run `medpipe stage export` first"
@@ -142,15 +152,22 @@ class Session:
         return logit
 
     def judge(self, inputs: Mapping[str, np.ndarray]) -> Judged:
-        """Logits as `score` gives them, and distances from the training data (B,)."""
-        return Judged(*run(self._scorer, ["logit", "distance"], inputs))
+        """Logits as `score` gives them, and where the inputs lie among the training data."""
+        return _whole(run(self._scorer, self._judged, inputs))
 
     def explain(self, inputs: Mapping[str, np.ndarray]) -> Mapped:
         """As `judge`, with maps; raises as `score` does."""
         with self._making:  # most requests ask for no map: made at the first that does
             if self._whole is None:
                 self._whole = opened(self._content, self._threads)
-        return Mapped(*run(self._whole, ["logit", "distance", "map"], inputs))
+        *judged, heat = run(self._whole, [*self._judged, "map"], inputs)
+        return Mapped(*_whole(judged), heat)
+
+
+def _whole(judged: Sequence[np.ndarray]) -> Judged:
+    """`judged`, with directions (B, 0) where the model gives none."""
+    logit, distance, *directions = judged
+    return Judged(logit, distance, directions[0] if directions else np.empty((len(logit), 0)))
 
 
 def part(model: onnx.ModelProto, outputs: Sequence[str]) -> bytes:

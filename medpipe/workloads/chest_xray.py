@@ -51,6 +51,12 @@ _FRONTAL = ("PA", "AP")
 _HEAT_OPACITY = 0.6
 _EXAMPLE_SEED = 7
 
+
+def _level(name: str, meaning: str, high: int) -> Column:
+    """Not watched: of every upload the pixels that the network sees are."""
+    return Column(name, "float", meaning, "grey level", 0, high, nullable=False, watched=False)
+
+
 COVARIATES = (
     Column("sex", "category", "sex as registered", values=("F", "M", "O"), subgroup=True),
     Column(
@@ -84,8 +90,8 @@ FACTS = (
         "maker of the unit, if it is a known one",
         values=(*dicom.MANUFACTURERS, "other"),
     ),
-    Column("mean_intensity", "float", "of the working image", "grey level", 0, 255, nullable=False),
-    Column("std_intensity", "float", "of the working image", "grey level", 0, 128, nullable=False),
+    _level("mean_intensity", "mean of the working image", 255),
+    _level("std_intensity", "spread of the working image", 128),
     Column("pixel_hash", "str", "equal where the working image is", nullable=False),
     Column("difference_hash", "str", "64 bits, close where images look alike", nullable=False),
 )

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
 from torch import nn
 
 from medpipe.artefact import distance, graph, int8
@@ -54,6 +55,20 @@ def test_copies_constants_and_few_rows_give_finite_distances(rows):
     assert cloud.distances(changed) > 2 * cloud.distances(train).max()
 
 
+def test_directions_are_principal_components_widest_first():
+    train, new = features(4000), features(5, seed=1)
+    scale = train.std(axis=0)
+    second = PCA(2, whiten=True).fit(train / scale).transform(new / scale)
+    found = distance.fit(train).places(new)[:, :2]
+    assert np.abs(found) == pytest.approx(np.abs(second), abs=0.02)
+
+
+def test_there_are_no_more_directions_than_are_wanted_or_than_there_are_features():
+    wide = np.random.default_rng(0).normal(size=(200, 40))
+    assert distance.fit(wide).places(wide).shape == (200, 16)
+    assert distance.fit(wide[:, :3]).places(wide[:, :3]).shape == (200, 3)
+
+
 def test_features_of_one_value_only_have_no_distance():
     assert distance.fit(np.ones((9, 3))).distances(np.ones((2, 3))).tolist() == [0, 0]
 
@@ -92,8 +107,9 @@ def test_each_variant_measures_from_its_own_features(exported, variant):
     path = exported / f"{variant}.onnx"
     own = distance.features(path, rows(7, seed=1))
     cloud = distance.add(path, rows(200))
-    found = Session(path, threads=1).judge(rows(7, seed=1)).distance
-    assert found == pytest.approx(cloud.distances(own), rel=1e-4)
+    found = Session(path, threads=1).judge(rows(7, seed=1))
+    assert found.distance == pytest.approx(cloud.distances(own), rel=1e-4)
+    assert found.directions == pytest.approx(cloud.places(own), abs=1e-4)
     assert cloud.examples == 200
 
 

@@ -37,6 +37,6 @@ def test_a_device_gets_the_logit_of_the_network_and_the_distance_of_the_cloud(tm
 
 @pytest.mark.skipif(IS_THERE, reason="ExecuTorch is installed")
 def test_without_executorch_it_is_said_what_to_install(tmp_path):
-    cloud = distance.Cloud(np.zeros(32), np.eye(32), 9)
+    cloud = distance.Cloud(np.zeros(32), np.eye(32), np.eye(32)[:, :16], 9)
     with pytest.raises(ParamsError, match=r"pip install medpipe\[edge\]"):
         program.write(made(), cloud, {"image": IMAGES}, tmp_path / "p.pte")

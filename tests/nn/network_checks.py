@@ -85,7 +85,7 @@ def artefact_is_the_network(network: nn.Module, folder: Path) -> None:
     graph.export(network, {"image": images(1).numpy()}, folder / "m.onnx")
     cloud = distance.add(folder / "m.onnx", {"image": images(40, seed=2).numpy()})
     x = images(7, seed=1)
-    logit, far, evidence = Session(folder / "m.onnx", threads=1).explain({"image": x.numpy()})
+    logit, far, _, evidence = Session(folder / "m.onnx", threads=1).explain({"image": x.numpy()})
     with torch.no_grad():
         expected, map_, features = network.eval().explain(x)
     assert np.allclose(logit, expected[:, 0].numpy(), atol=1e-4)

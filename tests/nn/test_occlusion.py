@@ -51,7 +51,7 @@ def test_the_exported_file_gives_the_same_effects_for_any_number_of_rows(tmp_pat
     distance.add(tmp_path / "model.onnx", ROWS)
     session = Session(tmp_path / "model.onnx", threads=1)
     three = {name: rows[[0, 1, 1]] for name, rows in ROWS.items()}
-    logits, _, effects = session.explain(three)
+    logits, _, _, effects = session.explain(three)
     np.testing.assert_allclose(logits, [*LOGITS, LOGITS[1]])
     np.testing.assert_allclose(effects, [*EFFECTS, EFFECTS[1]])
     np.testing.assert_allclose(session.score({n: r[:1] for n, r in ROWS.items()}), LOGITS[:1])

@@ -87,7 +87,7 @@ def test_the_artefact_is_the_network(architecture: str, members: int, tmp_path: 
     rows = dict(zip(names, (part.numpy() for part in stays(9, seed=1)), strict=True))
     graph.export(Explaining(network), rows, tmp_path / "m.onnx")
     cloud = distance.add(tmp_path / "m.onnx", rows)
-    logits, far, doubled = Session(tmp_path / "m.onnx", threads=1).explain(rows)
+    logits, far, _, doubled = Session(tmp_path / "m.onnx", threads=1).explain(rows)
     with torch.no_grad():
         given = [torch.from_numpy(part) for part in rows.values()]
         expected, features = network(*given)[:, 0].numpy(), network.features(*given).double()

@@ -90,7 +90,7 @@ def test_the_artefact_is_the_network(architecture: str, tmp_path) -> None:
     cloud = distance.add(
         tmp_path / "m.onnx", dict(zip(names, map(np.asarray, rows(40)), strict=True))
     )
-    logit, far, effects = Session(tmp_path / "m.onnx", threads=1).explain(given)
+    logit, far, _, effects = Session(tmp_path / "m.onnx", threads=1).explain(given)
     expected, wanted, features = (x.detach() for x in network.explain(*rows(7)))
     np.testing.assert_allclose(logit, expected[:, 0], atol=1e-5)
     np.testing.assert_allclose(effects, wanted, atol=1e-5)

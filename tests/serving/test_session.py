@@ -44,8 +44,9 @@ def test_scores_and_maps_come_for_each_row(artefact: Path) -> None:
     session = Session(artefact, threads=1)
     assert session.inputs == ("image",)
     assert session.score({"image": IMAGES}).tolist() == [0, 102]
-    logit, distance, evidence = session.explain({"image": IMAGES})
+    logit, distance, directions, evidence = session.explain({"image": IMAGES})
     assert (logit.tolist(), distance.tolist()) == ([0, 102], [0, 255])
+    assert directions.shape == (2, 0)  # this model was exported before models gave them
     judged = session.judge({"image": IMAGES})
     assert (judged.logit.tolist(), judged.distance.tolist()) == ([0, 102], [0, 255])
     assert evidence[1] == pytest.approx(np.array([[0, 0.2], [0.4, 1]]))

@@ -275,7 +275,7 @@ def test_scoring_in_batches_is_scoring_all():
 
     x = np.random.default_rng(0).normal(size=(150, 3))
     session = Sum()
-    logits, distances = judge(session, {"x": x}, 150)
+    logits, distances, _ = judge(session, {"x": x}, 150)
     assert logits == pytest.approx(x.sum(axis=1))
     assert distances == pytest.approx(x.max(axis=1))
     assert session.sizes == (64, 64, 22)

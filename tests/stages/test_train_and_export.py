@@ -186,7 +186,7 @@ def test_export_makes_both_variants_with_their_digests(exported: Layout) -> None
     assert list(described["variants"]) == ["fp32", "int8"]
     for entry in described["variants"].values():
         assert entry["sha256"] == files.sha256(exported.onnx / entry["file"])
-    assert described["outputs"] == ["logit", "map", "distance"]
+    assert described["outputs"] == ["logit", "map", "distance", "directions"]
     names = {path.name for path in exported.onnx.iterdir()}
     assert names == {"fp32.onnx", "int8.onnx", "artefact.json", "parity.json", "state.json"}
 
@@ -203,9 +203,10 @@ def test_parity_is_exact_for_fp32_and_close_for_int8(exported: Layout) -> None:
 def test_the_artefact_takes_pixels_in_batches_of_any_size(exported: Layout, variant: str) -> None:
     session = Session(exported.onnx / f"{variant}.onnx", threads=1)
     images = np.asarray(ready.Ready(exported.ready).arrays("val")["image"])
-    logit, far, evidence = session.explain({"image": images[:5]})
+    logit, far, along, evidence = session.explain({"image": images[:5]})
     assert session.inputs == ("image",)
     assert logit.shape == (5,)
+    assert 0 < along.shape[1] <= 16
     assert evidence.shape == (5, 2, 2)
     assert 0 <= evidence.min() <= evidence.max() <= 1
     one = [session.score({"image": images[i : i + 1]})[0] for i in range(5)]

@@ -177,7 +177,7 @@ def test_the_artefact_scores_and_explains_one_row_as_among_many(name, tmp_path):
     graph.export(net, inputs, tmp_path / "model.onnx")
     cloud = distance.add(tmp_path / "model.onnx", inputs)
     session = Session(tmp_path / "model.onnx", threads=1)
-    logits, distances, maps = session.explain(inputs)
+    logits, distances, _, maps = session.explain(inputs)
     with torch.no_grad():
         expected, evidence, features = net.explain(*tensors(inputs))
     np.testing.assert_allclose(distances, cloud.distances(features.double().numpy()), rtol=1e-2)

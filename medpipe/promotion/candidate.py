@@ -194,6 +194,8 @@ def _settings(report: dict[str, Any], params: config.Params) -> dict[str, Any]:
         "familiar": {name: report["familiar"][name] for name in ("distance", "share")},
         "limits": sections["ingest"],
         "serve": sections["serve"],
+        # A report of an earlier medpipe has none: its release answers, and nothing is watched.
+        **{name: report[name] for name in ("watched",) if name in report},
     }
 
 

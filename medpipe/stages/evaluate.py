@@ -17,7 +17,7 @@ from medpipe.artefact.exported import Artefact
 from medpipe.artefact.program import Program
 from medpipe.config import Params, effective
 from medpipe.errors import MissingStageError
-from medpipe.evaluation import artefacts, examples, familiar, page, plots
+from medpipe.evaluation import artefacts, examples, familiar, page, plots, watched
 from medpipe.evaluation import measures as measured
 from medpipe.evaluation.artefacts import Form
 from medpipe.evaluation.baseline import boosted
@@ -29,7 +29,7 @@ from medpipe.evaluation.robustness import robustness
 from medpipe.evaluation.scored import Scored
 from medpipe.objectives.objective import Point
 from medpipe.paths import Layout
-from medpipe.serving.session import Judged, Session
+from medpipe.serving.session import Bound, Judged, Session
 from medpipe.tables.raw import Raw
 from medpipe.tables.ready import Ready
 from medpipe.workload import Row, Workload
@@ -70,6 +70,7 @@ def evaluate(workload: Workload, params: Params, layout: Layout) -> dict[str, An
         session.judge, ready.arrays("test"), scored["test"].frame, seed=params.evaluate.seed
     )
     report |= _changed(workload, measures, params, trials, scored, point)
+    report["watched"] = _watched(workload, measures, params, layout, scored, point, report)
     chosen = measures.choose(scored["test"], point, count=params.evaluate.explained)
     timed = scored["test"].frame["example"].head(_TIMED).tolist()
     rows = Raw(layout.raw, workload.columns).rows(
@@ -131,7 +132,7 @@ def _session(artefact: Artefact, params: Params, layout: Layout) -> Session:
 def score_splits(
     session: Session | Program, ready: Ready, splits: Sequence[str] = ("val", "test", "external")
 ) -> dict[str, Scored]:
-    """Logits and distances of `splits`; one without rows is left out."""
+    """What the model says of `splits`; one without rows is left out."""
     frames = {split: ready.frame(split) for split in splits}
     return {
         split: Scored(frame, *judge(session, ready.arrays(split), len(frame)))
@@ -141,7 +142,7 @@ def score_splits(
 
 
 def judge(session: Session | Program, inputs: Mapping[str, np.ndarray], rows: int) -> Judged:
-    """Logits (N,) or (N, K) and distances (N,) of all `rows` N of `inputs` (N, …), by batches."""
+    """What the model says of all `rows` N of `inputs` (N, …), by batches."""
     pieces = []
     for start in range(0, rows, _BATCH):
         batch = {name: np.asarray(array[start : start + _BATCH]) for name, array in inputs.items()}
@@ -245,6 +246,29 @@ def _changed(
         ),
         "familiar": familiar.section(scored, limit, workload.columns, foreign, asked),
     }
+
+
+def _watched(
+    workload: Workload,
+    measures: Measures[Any],
+    params: Params,
+    layout: Layout,
+    scored: Mapping[str, Scored],
+    point: Point,
+    report: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the service's questions and answers are to be held against (docs/monitor.md)."""
+    found = watched.reference(
+        workload,
+        Raw(layout.raw, workload.columns),
+        Ready(layout.ready),
+        scored,
+        objective=measures.objective,
+        point=point,
+        limit=Bound(**{name: report["familiar"][name] for name in ("distance", "share")}),
+        abstains=params.serve.abstain == "refuse",
+    )
+    return found.model_dump(mode="json")
 
 
 def _write(

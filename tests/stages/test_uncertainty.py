@@ -11,6 +11,12 @@ from medpipe import config, files
 from medpipe.promotion.challenge import challenge
 
 SETS = ("coverage", "least")
+SCORES = {
+    "binary": {"risk"},
+    "multiclass": {"probability_well", "probability_mild", "probability_severe"},
+    "multilabel": {"risk_renal", "risk_cardiac", "risk_septic"},
+    "regression": {"value"},
+}
 
 
 def test_a_champion_of_an_earlier_medpipe_can_still_be_beaten(done, tmp_path):
@@ -46,6 +52,22 @@ def test_what_is_possible_and_what_is_familiar_is_in_report_settings_and_card(do
     (row,) = familiar["foreign"]
     assert row["auroc"]["value"] > 0.9, row  # numbers a hundred times too large
     assert f'<th scope="row">{row["change"]}</th>' in page
+
+
+def test_the_reference_of_what_is_watched_is_in_report_and_settings(done):
+    _, layout, _, report = done
+    settings = json.loads((layout.champion / "settings.json").read_text(encoding="utf-8"))
+    watched = report["watched"]
+    assert settings["watched"] == watched
+    patients = sum(report["splits"][split]["examples"] for split in ("val", "test"))
+    assert watched["examples"] == patients
+    assert [f["name"] for f in watched["facts"] if f["part"] == "input"] == [*X, "sex"]
+    said = {f["name"] for f in watched["facts"] if f["part"] == "score"}
+    assert said == {"distance", *SCORES[report["objective"]["name"]]}
+    assert sum(f["part"] == "feature" for f in watched["facts"]) == 16
+    for fact in watched["facts"]:
+        assert len(fact["counts"]) == 1 + len(fact["edges"]) + len(fact["words"])
+        assert sum(fact["counts"]) + fact["missing"] == patients
 
 
 def test_the_service_flags_whom_the_evaluation_flagged(done, client):

@@ -43,7 +43,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from medpipe import certificate, config, files, workloads
 from medpipe.errors import UnreadableError
-from medpipe.workload import Row
+from medpipe.monitoring import facts, pixels
+from medpipe.monitoring.facts import Watched
+from medpipe.workload import Row, State, Workload
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKLOAD = peers.WORKLOAD
@@ -297,10 +299,25 @@ def make_release(
         "familiar": {"distance": 1e6, "share": 0.99},
         "limits": limits,
         "serve": params.serve.model_dump(mode="json"),
+        "watched": _reference(workload, rows[0], state).model_dump(mode="json"),
     }
     for each, content in {"state": state, "settings": settings, "card": {}}.items():
         files.write_json(folder / f"{each}.json", content)
     return _signed(folder)
+
+
+def _reference(workload: Workload, row: Row, state: State) -> Watched:
+    """Bins for all that medpipe would watch of such an example; where they lie costs nothing."""
+    asked = facts.inputs(row, facts.columns(workload))
+    asked |= pixels.of_inputs(workload.encode(row, state))
+    spread = [float(number) for number in range(100)]
+    made = [
+        facts.fact(name, "input", [value] * 9 if isinstance(value, str) else spread)
+        for name, value in asked.items()
+    ]
+    made += [facts.fact(name, "score", spread) for name in ("risk", "distance")]
+    made += [facts.fact(name, "feature", spread) for name in facts.directions(range(16))]
+    return Watched(splits=("val", "test"), examples=100, facts=tuple(made))
 
 
 def _signed(folder: Path) -> str:

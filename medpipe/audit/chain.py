@@ -46,6 +46,10 @@ class Chain:
         made.update(message)
         return made.hexdigest()
 
+    def key(self, use: str) -> bytes:
+        """32 bytes for another use, from which this key cannot be told."""
+        return bytes.fromhex(self.mac("key", use.encode()))
+
     def sealed(self, entries: Sequence[Entry], after: Link) -> list[Record]:
         """`entries` as the records that follow on `after`."""
         records = []

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from datetime import date, timedelta
 
-from medpipe import secret
+from medpipe import config, secret
 from medpipe.paths import Home
 from medpipe.workload import Pseudonymise
 
@@ -83,6 +83,17 @@ class _OfPatient(Pseudonymise):
 
     def shift(self, patient_id: str, day: date) -> date:
         return self._everyone.shift(self._patient_id, day)
+
+
+def key_at_hand(home: Home) -> bytes | None:
+    """The project's key where it is here; None where it is kept elsewhere, as from a service.
+
+    Raises
+    ------
+    ParamsError, DataError : see `secret.load`
+    """
+    is_here = config.environment(KEY_VARIABLE) is not None or (home.keys / KEY_FILE).exists()
+    return load_key(home, create=False) if is_here else None
 
 
 def load_key(home: Home, *, create: bool = True) -> bytes:

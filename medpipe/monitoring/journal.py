@@ -16,6 +16,8 @@ from medpipe.errors import AuditError, StorageError
 
 _AT_ONCE = 5000
 """Answer ids that one statement names, and rows in memory while all are read."""
+_WRITTEN_AT_ONCE = 500
+"""Rows of one statement; SQLite takes 32,766 values."""
 _SEEN, _OUTCOME = "medpipe_seen", "medpipe_outcome"
 _TABLES = (
     f"""CREATE TABLE IF NOT EXISTS {_SEEN} (
@@ -159,13 +161,17 @@ class Journal:
         if not rows:
             return
         names = [field.name for field in fields(kind)]
-        marks = ", ".join([self._database.mark] * len(names))
-        statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) {conflict}"
+        marks = f"({', '.join([self._database.mark] * len(names))})"
+        into = f"INSERT INTO {table} ({', '.join(names)}) VALUES"
         with self._explained():
             cursor = self._connection.cursor()
             cursor.execute("BEGIN")
             try:
-                cursor.executemany(statement, rows)
+                for start in range(0, len(rows), _WRITTEN_AT_ONCE):
+                    some = rows[start : start + _WRITTEN_AT_ONCE]
+                    # One statement: for each, the lock of Python is let go and waited for again.
+                    statement = f"{into} {', '.join([marks] * len(some))} {conflict}"
+                    cursor.execute(statement, [value for row in some for value in row])
                 cursor.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(*self._database.failures):

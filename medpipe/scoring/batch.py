@@ -217,11 +217,12 @@ class _Scoring:
         """Put what is said of `batch` into `stretch`, in the order of the source."""
         started = time.perf_counter()
         asked = [one for _, one in batch if isinstance(one, Question)]
-        judged: Iterator[tuple[np.ndarray, float]] = iter(())
+        judged: Iterator[tuple[np.ndarray, float, list[float]]] = iter(())
         if asked:
             stacked = {n: np.stack([one.inputs[n] for one in asked]) for n in asked[0].inputs}
             found = self._release.session.judge(stacked)
-            judged = zip(found.logit, found.distance.tolist(), strict=True)
+            along = found.directions.tolist()
+            judged = zip(found.logit, found.distance.tolist(), along, strict=True)
         took_ms = (time.perf_counter() - started) * 1000 / max(1, len(asked))
         for item, one in batch:
             if isinstance(one, Question):
@@ -235,6 +236,7 @@ class _Scoring:
         asked: Question,
         logits: np.ndarray,
         distance: float,
+        along: Sequence[float],
         *,
         took_ms: float,
         stretch: Stretch,
@@ -258,7 +260,8 @@ class _Scoring:
         )
         stretch.entries.append(entry)
         if self._release.settings.watched.facts:
-            stretch.seen.append(self._seen(answer, asked, entry, said))
+            values = {**asked.facts, **facts.scores(said), **facts.directions(along)}
+            stretch.seen.append(self._seen(answer, asked, entry, values))
 
     def _refuse(self, item: int, refused: Refused, stretch: Stretch) -> None:
         told = {"refused": RequestError.__name__}
@@ -297,9 +300,8 @@ class _Scoring:
         )
 
     def _seen(
-        self, answer: Answer, asked: Question, entry: Entry, said: Mapping[str, object]
+        self, answer: Answer, asked: Question, entry: Entry, values: Mapping[str, facts.Value]
     ) -> Seen:
-        values = {**asked.facts, **facts.scores(said)}
         return Seen(
             answer_id=answer.answer_id,
             at=entry.at,

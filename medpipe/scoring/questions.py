@@ -17,7 +17,7 @@ import numpy as np
 from medpipe.audit.chain import Chain
 from medpipe.deidentify.row import Door
 from medpipe.errors import UnreadableError
-from medpipe.monitoring import facts
+from medpipe.monitoring import facts, pixels
 from medpipe.records import record
 from medpipe.serving.predictor import STATUS, limits
 from medpipe.serving.release import Release
@@ -86,7 +86,7 @@ class Questions:
             return Refused(example, digest, STATUS[error.fault], str(error))
         group, site = self._door.whose(item, payload)
         cautions = self._workload.cautions(row, self._state)
-        seen = facts.inputs(row, self._watched)
+        seen = facts.inputs(row, self._watched) | pixels.of_inputs(inputs)
         return Question(example, group, site, digest, inputs, cautions, seen)
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from medpipe import certificate
 from medpipe.audit.chain import Chain
 from medpipe.audit.record import ANSWERED, NOBODY, Entry, name
 from medpipe.errors import MedpipeError
+from medpipe.monitoring import facts
+from medpipe.monitoring.facts import Value
+from medpipe.monitoring.journal import Seen
 from medpipe.serving import refusal
 from medpipe.serving.predictor import Answer
 from medpipe.serving.release import Release
@@ -50,6 +54,7 @@ class Account:
         self._standard = standard
         self._started = time.perf_counter()
         self._release: Release | None = None
+        self._said: dict[str, object] = {}
         self._digest: str | None = None
         self._digesting: asyncio.Task[str] | None = None
 
@@ -84,7 +89,27 @@ class Account:
 
     async def answered(self, answer: Answer) -> Entry:
         """The entry of `answer`."""
-        return await self._entry(ANSWERED, said(answer))
+        self._said = said(answer)
+        return await self._entry(ANSWERED, self._said)
+
+    def seen(self, entry: Entry, asked: Mapping[str, Value], *, site: str | None) -> Seen | None:
+        """What the answer of `entry` was given to; None where the release watches nothing.
+
+        Parameters
+        ----------
+        asked : facts of input and features, by name
+        """
+        if self._release is None or not (watched := self._release.settings.watched).facts:
+            return None
+        return Seen(
+            answer_id=entry.answer_id,
+            at=entry.at,
+            workload=entry.workload,
+            version=str(entry.version),
+            certificate=self._release.certificate_sha256,
+            site=site,
+            bins=tuple(watched.bins({**asked, **facts.scores(self._said)})),
+        )
 
     async def refused(self, error: MedpipeError) -> Entry:
         """The entry of a refusal: its kind, not its words."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from uuid import uuid4
 
 from medpipe.audit.record import Entry
 from medpipe.errors import AuditError, CertificateError, MedpipeError
+from medpipe.monitoring.facts import Value
 from medpipe.serving.access.caller import ANSWER, Caller
 from medpipe.serving.account import Account
 from medpipe.serving.batching import Place, Places
@@ -130,8 +131,12 @@ class Desk:
         try:
             with self._places.one() as place:
                 caller.require(f"{ANSWER}:{workload}")
-                answer = await self._answered(workload, content, place, account, explain)
-                await self._record(await account.answered(answer), account)
+                answer, asked = await self._answered(workload, content, place, account, explain)
+                entry = await account.answered(answer)
+                await self._record(entry, account)
+                site = self._books.site(caller.site)
+                if (seen := account.seen(entry, asked, site=site)) is not None:
+                    self._books.watch.put(seen)
             outcome = "answered"
             return answer
         except AuditError as error:
@@ -147,13 +152,13 @@ class Desk:
 
     async def _answered(
         self, workload: str, content: Content, place: Place, account: Account, explain: bool
-    ) -> Answer:
+    ) -> tuple[Answer, Mapping[str, Value]]:
         predictor = self.catalogue.predictor(workload)
         account.reached(predictor.release)
         chain = self._books.check(may_spool=account.may_spool)
         payload = await content(place, predictor.release)
         account.read(payload, chain)
-        return await predictor.answer(payload, explain=explain, answer_id=account.answer_id)
+        return await predictor.ask(payload, explain=explain, answer_id=account.answer_id)
 
     async def _record_refusal(self, error: MedpipeError, account: Account) -> None:
         try:

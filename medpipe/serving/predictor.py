@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from medpipe.errors import Fault, RequestError, UnreadableError
+from medpipe.monitoring import facts, pixels
 from medpipe.records import record
 from medpipe.serving.batching import Batcher
 from medpipe.serving.release import Release, Settings
@@ -37,6 +38,7 @@ STATUS: dict[Fault, int] = {
 """HTTP status of an upload that the workload cannot read."""
 
 Inputs = Mapping[str, np.ndarray]
+Values = Mapping[str, facts.Value]
 Judged = tuple[np.ndarray, float, np.ndarray]
 """Logits, distance and directions of one example."""
 T = TypeVar("T")
@@ -185,6 +187,7 @@ class Example:
     row: Row
     inputs: Inputs
     warnings: tuple[str, ...]
+    watched: Values
 
 
 @dataclass(frozen=True)
@@ -217,6 +220,7 @@ class Predictor:
         self.release = release
         self._decoders = decoders
         self._limits = limits(release.settings)
+        self._watched = facts.columns(release.workload) if release.settings.watched.facts else None
         self._asked = 0
         model = ThreadPoolExecutor(1, thread_name_prefix="model")
         batch_max = release.settings.serve.batch_max
@@ -231,8 +235,8 @@ class Predictor:
 
     async def ask(
         self, payload: bytes, *, explain: bool = False, answer_id: str | None = None
-    ) -> tuple[Answer, Row]:
-        """The answer for the file in `payload`, and the row that was read from it.
+    ) -> tuple[Answer, Values]:
+        """The answer for the file in `payload`, and what is watched of what it was given to.
 
         Raises
         ------
@@ -256,7 +260,7 @@ class Predictor:
             answer_id=answer_id or str(uuid4()),
             took_ms=(time.perf_counter() - started) * 1000,
         )
-        return answer, found.example.row
+        return answer, {**found.example.watched, **facts.directions(found.directions.tolist())}
 
     def _alone(self, payload: bytes, explain: bool) -> Scored:
         """All in one thread: a lone client has nobody to share a batch with, and each hop costs."""
@@ -292,7 +296,10 @@ class Predictor:
                 raise UnreadableError(reason, fault="content")
         except UnreadableError as error:
             raise refused(error) from None
-        return Example(row, inputs, workload.cautions(row, state))
+        watched: Values = {}
+        if self._watched is not None:
+            watched = facts.inputs(row, self._watched) | pixels.of_inputs(inputs)
+        return Example(row, inputs, workload.cautions(row, state), watched)
 
     def _drawn(self, row: Row, heat: np.ndarray) -> Explanation:
         workload = self.release.workload

@@ -20,9 +20,13 @@ from medpipe.audit.place import Place
 from medpipe.audit.record import START, Entry, Link
 from medpipe.audit.spool import Spool
 from medpipe.audit.store import Store
+from medpipe.deidentify import pseudonym
+from medpipe.deidentify.pseudonym import Pseudonyms
 from medpipe.errors import AuditError, MedpipeError, StorageError
+from medpipe.paths import Home
 from medpipe.serving.batching import Batcher
 from medpipe.serving.release import PACKAGED
+from medpipe.serving.watch import Watch
 
 RETRY_S = 1.0
 """Between attempts to reach a store that is down."""
@@ -41,10 +45,19 @@ class Recorder:
     Parameters
     ----------
     place : says where; asked when the server starts, and again for as long as that fails
+    site_key : what names of sites are made with; None: the key of the record
+
+    Attributes
+    ----------
+    watch : for what was seen, once its answer is on record
     """
 
-    def __init__(self, place: Callable[[], Place]) -> None:
-        self._place = place
+    def __init__(
+        self, place: Callable[[], Place], site_key: Callable[[], bytes | None] = lambda: None
+    ) -> None:
+        self.place, self._site_key = place, site_key
+        self.watch = Watch(place)
+        self._sites: Pseudonyms | None = None
         self._chain: Chain | None = None
         self._store: Store | None = None
         self._spool: Spool | None = None
@@ -59,7 +72,8 @@ class Recorder:
         await self._try_to_open()
         trying = asyncio.create_task(self._keep_open())
         try:
-            yield
+            async with self.watch.open():
+                yield
         finally:
             trying.cancel()
             await asyncio.gather(trying, return_exceptions=True)
@@ -86,6 +100,10 @@ class Recorder:
         """
         if (problem := await self._write((entry, may_spool))) is not None:
             raise problem
+
+    def site(self, stated: str | None) -> str | None:
+        """The pseudonym of the site that a request states; None where there is none."""
+        return None if stated is None or self._sites is None else self._sites("site", stated)
 
     def _written(self, waiting: Sequence[Waiting]) -> Sequence[AuditError | None]:
         """For each, None, or why it is not recorded. In the writing thread."""
@@ -126,8 +144,9 @@ class Recorder:
             self._failed(error if isinstance(error, AuditError) else AuditError(str(error)))
 
     def _opened(self) -> Store:
-        place = self._place()
+        place = self.place()
         chain = place.chain(create=True)
+        self._sites = Pseudonyms(self._site_key() or chain.key("site"))
         self._spool, self._chain = place.spool(chain), chain
         store = place.store(chain)
         store.open()
@@ -169,4 +188,7 @@ class Recorder:
 def at(root: Path) -> Recorder:
     """The recorder of the project or bento at `root`; see `medpipe.audit.place.at`."""
     is_bento = (root / PACKAGED).is_dir()
-    return Recorder(lambda: places.at(root, keeps_files=not is_bento))
+    return Recorder(
+        lambda: places.at(root, keeps_files=not is_bento),
+        lambda: pseudonym.key_at_hand(Home(root)),
+    )

@@ -31,11 +31,13 @@ class Caller:
     name : ``key:NAME``, ``oidc:SUBJECT`` or ``this machine``; goes into the audit record
     scopes : what the caller may do, as `may` reads them
     rate : most requests; None for no limit
+    site : where this request says that it comes from; to be kept as a pseudonym only
     """
 
     name: str
     scopes: frozenset[str]
     rate: Rate | None = None
+    site: str | None = None
 
     def may(self, scope: str) -> bool:
         """Whether `scope` is among what this caller may do; a bare ``answer``: any workload's."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import replace
 from typing import Any
 
 from medpipe.errors import AccessError, MedpipeError, RequestError
-from medpipe.serving.access import routes
+from medpipe.serving.access import routes, site
 from medpipe.serving.access.caller import Caller
 from medpipe.serving.access.porter import Porter
 
@@ -49,7 +50,9 @@ class Guard:
                 try:
                     caller = await self._porter.caller(scope)
                     caller.require(routes.scope_of(scope["method"], scope["path"]))
-                except AccessError as error:
+                    if scope["method"] == "POST":
+                        caller = replace(caller, site=site.stated(scope))
+                except (AccessError, RequestError) as error:
                     await self._refuse(scope["path"], error)(scope, receive, send)
                     return
                 state["caller"] = caller

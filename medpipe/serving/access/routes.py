@@ -12,7 +12,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from medpipe.serving.access.caller import EVERYTHING
+from medpipe.serving.access import site
+from medpipe.serving.access.caller import ANSWER, EVERYTHING
 
 OPEN = ("/livez", "/readyz", "/healthz", "/metrics")
 """Answered to everybody: they tell no more than that, and why not, the service is ready."""
@@ -86,7 +87,10 @@ def describe(api: FastAPI) -> None:
         for path, operations in made["paths"].items():
             for method, operation in operations.items():
                 operation["security"] = [{name: []} for name in _SCHEMES]
-                operation["x-scope"] = scope_of(method.upper(), path)
+                operation["x-scope"] = needed = scope_of(method.upper(), path)
+                if method == "post" and needed.startswith(f"{ANSWER}:"):
+                    others = [p for p in operation.get("parameters", []) if p != site.PARAMETER]
+                    operation["parameters"] = [*others, site.PARAMETER]
                 told = operation["responses"]
                 for status, meaning in _REFUSALS.items():
                     told.setdefault(status, {"description": meaning, "content": _written(told)})

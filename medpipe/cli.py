@@ -36,6 +36,7 @@ COMMANDS = {
     "score": ("scoring", "The champion's answers for a whole source, as one table."),
     "keys": ("access", "Who may ask the service: add, list and revoke API keys."),
     "audit": ("audit", "The record of every answer: verify it, show it, search it."),
+    "feedback": ("feedback", "What became of answers: tell it by answer id, or look it up."),
     "trace": ("audit", "From an answer to its model, run, commit, data and patients."),
     "package": ("deliver", "Build the bento that serves the champion."),
     "image": ("deliver", "Build the champion's container, and check it before it gets its name."),

@@ -13,18 +13,23 @@ patient identifier: inside ingest a row is named by its number or its pseudonym.
     ├── StorageError       the disk is full or not writable
     ├── TrackingError      MLflow cannot be reached or lacks what was asked for
     ├── AuditError        the record of answers cannot be written, or is not whole
+    ├── OutcomeError       what was told of answers cannot be so (nothing of it was put down)
     ├── CertificateError   a certificate is missing, broken, or not for these files
     ├── RequestError       a request to the service that cannot be answered (carries an HTTP status)
     ├── AccessError        a request from someone who may not ask it (carries an HTTP status)
     └── OverloadedError    the service has as many requests waiting as it may
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 Fault = Literal["format", "coding", "broken", "kind", "content", "size"]
 """Why an item cannot be used: not a format that is read; compressed in a way that is not read;
 empty, truncated or undecodable; made by a kind of device that the workload is not about; readable,
 but not what the workload is about, or too small to show it; larger than may be decoded."""
+
+_SAID = 20
+"""Problems that one message lists."""
 
 Problem = tuple[str, str]
 """Where in a record (JSON Pointer, RFC 6901; "" is the whole), and what is wrong there."""
@@ -82,6 +87,21 @@ class TrackingError(MedpipeError):
 
 class AuditError(MedpipeError):
     """The record of answers cannot be reached or written, or is not what was written."""
+
+
+class OutcomeError(MedpipeError):
+    """What was told of answers cannot be so, and nothing of it was put down.
+
+    Parameters
+    ----------
+    problems : number of the row, and what is wrong with it
+    """
+
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        listed = [f"row {row}: {why}" if row else why for row, why in problems[:_SAID]]
+        more = [f"and {len(problems) - _SAID} rows more"] if len(problems) > _SAID else []
+        super().__init__("\n".join(["nothing was put down", *listed, *more]))
+        self.problems = tuple(problems)
 
 
 class CertificateError(MedpipeError):

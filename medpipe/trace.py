@@ -20,6 +20,8 @@ from medpipe import certificate, config, files, keys, lineage, tracking, workloa
 from medpipe.audit import place as places
 from medpipe.audit.record import Record, told
 from medpipe.errors import AuditError, CertificateError, MedpipeError, MissingStageError
+from medpipe.monitoring import journal as journals
+from medpipe.monitoring import outcomes
 from medpipe.paths import Layout
 from medpipe.promotion.champion import released
 from medpipe.stages import preprocess
@@ -41,8 +43,8 @@ def trace(answer_id: str, root: Path, *, patients: bool = False) -> dict[str, An
     Returns
     -------
     dict
-        answer, model, run, code, data, split, patients (each absent where it is not known) and
-        missing: sentences.
+        answer, became (outcome, history), model, run, code, data, split, patients (each absent
+        where it is not known) and missing: sentences.
 
     Raises
     ------
@@ -50,6 +52,8 @@ def trace(answer_id: str, root: Path, *, patients: bool = False) -> dict[str, An
     """
     record, is_genuine = _record(answer_id, root)
     found: dict[str, Any] = {"answer": {**told(record), "genuine": is_genuine}}
+    with journals.at(root) as journal:
+        found["became"] = outcomes.spelled(journal.history(answer_id))
     missing = [] if is_genuine else ["the record was changed: nothing below is shown by it"]
     if record.certificate is None:
         missing.append("it was refused before a model was reached")
@@ -77,6 +81,9 @@ def words(found: dict[str, Any]) -> list[str]:
                 f"{side} {count['groups']} patients" for side, count in split["counts"].items()
             ),
         ]
+    for each in found["became"]["history"]:
+        said = "taken back" if each["value"] is None else json.dumps(each["value"])
+        lines.append(f"became   {each['label']}: {said}, told by {each['told_by']}, {each['at']}")
     for side, names in found.get("patients", {}).get("pseudonyms", {}).items():
         lines.append(f"{side:8} {', '.join(names)}")
     return lines + [f"missing  {sentence}" for sentence in found["missing"]]

@@ -125,6 +125,16 @@ class Store:
         found = self._select(f"WHERE answer_id = {self._database.mark}", [answer_id])
         return found[0] if found else None
 
+    def of_answers(self, answer_ids: Sequence[str]) -> dict[str, Record]:
+        """The records of those of `answer_ids` that are there, by answer id."""
+        found = {}
+        for start in range(0, len(answer_ids), _AT_ONCE):
+            some = answer_ids[start : start + _AT_ONCE]
+            marks = ", ".join([self._database.mark] * len(some))
+            for record in self._select(f"WHERE answer_id IN ({marks})", some):
+                found[record.answer_id] = record
+        return found
+
     def of_input(self, digest: str) -> list[Record]:
         """The records of all that was said of one input; reads the whole table."""
         return self._select(f"WHERE input = {self._database.mark} ORDER BY sequence", [digest])

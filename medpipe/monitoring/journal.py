@@ -132,6 +132,10 @@ class Journal:
         """All that was ever told of one answer, in the order in which it was told."""
         return self._outcomes(f"WHERE answer_id = {self._database.mark}", [answer_id])
 
+    def told(self, *, since: str = "") -> list[Outcome]:
+        """All that was told from `since` (UTC, ISO 8601) on, in the order in which it was told."""
+        return self._outcomes(f"WHERE at >= {self._database.mark}", [since])
+
     def current(self, answer_ids: Sequence[str]) -> Mapping[tuple[str, str], Any]:
         """What was told last of `answer_ids`: (answer id, label) → value."""
         said = {}

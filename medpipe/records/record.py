@@ -66,13 +66,20 @@ def checked(record: Any, workload: Workload) -> dict[str, Any]:
 
 
 def check(row: Mapping[str, Any], columns: Sequence[Column]) -> None:
-    """Nothing, where each of `columns` that `row` states is such as it may be.
+    """Nothing, where each of `columns` that `row` states is such as it may be; raises as `read`."""
+    read(row, columns)
+
+
+def read(row: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
+    """What `row` states of `columns`, as they hold it.
 
     Raises
     ------
-    UnreadableError : one is not; the message names field, number, limit and unit
+    UnreadableError : one is not such as it may be; the message names field, number, limit and unit
     """
-    _refuse(_read(row, columns)[1])
+    values, problems = _read(row, columns)
+    _refuse(problems)
+    return values
 
 
 def missing(row: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from medpipe import __version__, workloads
 from medpipe.errors import AccessError, MedpipeError, ParamsError, RequestError
 from medpipe.records import schema
-from medpipe.serving import access, cors, intake, openapi, refusal
+from medpipe.serving import access, cors, feedback, intake, openapi, refusal
 from medpipe.serving.access import routes as access_routes
 from medpipe.serving.batching import Place
 from medpipe.serving.catalogue import Catalogue
@@ -117,6 +117,7 @@ def create(
     api.state.desk = desk
     api.include_router(dicomweb.router(desk), tags=["DICOMweb"])
     _add_routes(api, routes)
+    api.include_router(feedback.router(desk))
     api.include_router(fhir.router(desk))
     api.include_router(cds_hooks.router(desk))
     _add_pages(api, routes, page)

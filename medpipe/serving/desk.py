@@ -13,6 +13,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from uuid import uuid4
 
+from medpipe.audit import place as places
 from medpipe.audit.record import Entry
 from medpipe.errors import AuditError, CertificateError, MedpipeError
 from medpipe.monitoring.facts import Value
@@ -94,6 +95,10 @@ class Desk:
         except AuditError as error:
             reasons.append(str(error))
         return "; ".join(reason for reason in reasons if reason) or None
+
+    def kept_at(self) -> places.Place:
+        """Where answers are recorded. Raises AuditError where that cannot be told."""
+        return self._books.place()
 
     def place(self) -> contextlib.AbstractContextManager[Place]:
         """A place for what is received before the desk is asked: several files in one request.

@@ -26,6 +26,8 @@ RULES = (
     ("GET", "/v1/{workload}", "papers"),
     ("GET", "/v1/{workload}/example", "papers"),
     ("POST", "/v1/{workload}", "answer:{workload}"),
+    ("GET", "/v1/answers/{answer}/outcome", "feedback"),
+    ("POST", "/v1/answers/{answer}/outcome", "feedback"),
     ("GET", "/fhir/{workload}/metadata", "papers"),
     ("GET", "/fhir/{workload}/OperationDefinition/{name}", "papers"),
     ("POST", r"/fhir/{workload}/\$assess", "answer:{workload}"),

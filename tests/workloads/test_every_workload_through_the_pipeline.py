@@ -26,6 +26,7 @@ LENIENT = {
     "ece_max": 1.0,
     "latency_p95_ms": 60_000.0,
     "baseline_margin": 1.0,
+    "coverage_margin": 1.0,
 }
 
 

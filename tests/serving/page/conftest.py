@@ -19,19 +19,29 @@ WARNS = {"familiar": {"distance": 1e-6, "share": 0.99}}
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """The browser that is installed here."""
+def installed():
+    """Where the browser of this machine is."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip(f"no browser is installed; one of {', '.join(BROWSERS)} is needed")
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(installed):
+    """A browser.
+
+    Playwright keeps an event loop running in this thread, beside which no test can run its own: so
+    it goes with its module, before the tests of others.
+    """
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
+        browser = playwright.chromium.launch(executable_path=installed)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def address(chromium, tmp_path_factory, pytestconfig):
+def address(installed, tmp_path_factory, pytestconfig):
     """Of a service of every workload, which asks for no key."""
     folder = tmp_path_factory.mktemp("page")
     write_all(folder)
@@ -40,7 +50,7 @@ def address(chromium, tmp_path_factory, pytestconfig):
 
 
 @pytest.fixture(scope="session")
-def guarded(chromium, tmp_path_factory, pytestconfig):
+def guarded(installed, tmp_path_factory, pytestconfig):
     """Address, key and releases of one that asks for a key, and knows no input."""
     folder = tmp_path_factory.mktemp("guarded")
     write_all(folder, icu_mortality=WARNS, readmission=ABSTAINS)

@@ -10,16 +10,31 @@ from prefect.artifacts import acreate_markdown_artifact
 from medpipe.files import read_json
 from medpipe.outcome import measured
 from medpipe.paths import Layout
+from medpipe.promotion.approval import Approval, spoken
 
 
 async def show(layout: Layout, outcome: dict[str, Any]) -> None:
     """Put the run's page among Prefect's artifacts, under the workload's key."""
+    if outcome["verdict"] is None:
+        told = _stopped(layout, outcome)
+        reasons = "\n".join(f"- {reason}" for reason in outcome["stopped"])
+        await _publish(layout, "training", told, f"# {told}\n\n{reasons}\n")
+        return
     report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
-    await acreate_markdown_artifact(
-        key=f"{layout.workload.replace('_', '-')}-training",
-        description=headline(outcome["verdict"]),
-        markdown=markdown(layout, report, outcome),
-    )
+    page = markdown(layout, report, outcome)
+    await _publish(layout, "training", headline(outcome["verdict"]), page)
+
+
+async def ask(layout: Layout, question: Approval, verdict: dict[str, Any]) -> None:
+    """Put before a person what is needed to decide: report, champion beside it, and reasons."""
+    report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
+    page = asked(layout, report, question, verdict)
+    await _publish(layout, "approval", spoken(question, None), page)
+
+
+async def _publish(layout: Layout, kind: str, description: str, page: str) -> None:
+    key = f"{layout.workload.replace('_', '-')}-{kind}"
+    await acreate_markdown_artifact(key=key, description=description, markdown=page)
 
 
 def headline(verdict: dict[str, Any]) -> str:
@@ -38,6 +53,7 @@ def markdown(layout: Layout, report: dict[str, Any], outcome: dict[str, Any]) ->
         for check in outcome["verdict"]["checks"]
     )
     stages = "\n".join(f"| {name} | {done} |" for name, done in outcome["stages"].items())
+    stages = stages or "| none | the model was there already |"
     places = {
         "report (open in a browser)": layout.evaluation / "report.html",
         "validation": layout.validation,
@@ -71,8 +87,59 @@ Measured on {test["examples"]} examples of {test["groups"]} patients that no tra
 """
 
 
+def asked(
+    layout: Layout, report: dict[str, Any], question: Approval, verdict: dict[str, Any]
+) -> str:
+    """The page of a question: why it is asked, the candidate, and the champion beside it."""
+    test = report["splits"]["test"]
+    beside = verdict["comparison"] or {}
+    metrics = "\n".join(
+        f"| {name} | {measured(test['metrics'][name])} | {_beside(beside.get(name))} |"
+        for name in dict.fromkeys([*report["objective"]["shown"], *beside])
+    )
+    reasons = "\n".join(f"- {why}" for why in question.why)
+    checks = "\n".join(f"- {check['why']}" for check in verdict["checks"] if check["passed"])
+    answer = f"medpipe approve {question.workload} --reason"
+    columns = f"candidate ({_confidence(report)} interval) | less champion {verdict['champion']}"
+    return f"""# May {question.workload} version {question.version} become champion?
+
+The gate allowed it. A person is asked because
+{reasons}
+
+Without an answer by {question.until} it is rejected, by policy.
+
+Measured on {test["examples"]} examples of {test["groups"]} patients that no training saw.
+
+| metric | {columns} |
+| --- | --- | --- |
+{metrics}
+
+## What the gate found
+{checks}
+
+## How to answer
+Resume this run and fill in its form, or `{answer} "…"` (`medpipe reject` to refuse); the reason is
+signed into the certificate and must name no patient. The whole report:
+`{layout.evaluation / "report.html"}`
+"""
+
+
+def _beside(paired: dict[str, Any] | None) -> str:
+    if paired is None or paired.get("difference") is None:
+        return ""
+    return measured({**paired, "value": paired["difference"]})
+
+
+def _stopped(layout: Layout, outcome: dict[str, Any]) -> str:
+    """The end of a run that did not train, in one sentence."""
+    return f"{layout.workload}: stopped before training: {outcome['stopped'][0]}"
+
+
 def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     """What a person at a terminal wants to know at the end: result, verdict, where, what next."""
+    if outcome["verdict"] is None:
+        reasons = "".join(f"\n  ✘ {reason}" for reason in outcome["stopped"])
+        return f"\n{_stopped(layout, outcome)}{reasons}\n"
     report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
     test = report["splits"]["test"]
     shown = report["objective"]["shown"]
@@ -87,6 +154,7 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     serve = f"{settings} bentoml serve {bento['tag']}" if bento else ""
     following = [
         ("look at the report", f"open {quote(str(layout.evaluation / 'report.html'))}"),
+        *_answers(outcome["verdict"]["waits"]),
         ("who is champion", f"medpipe status {layout.workload}"),
         ("serve the champion", "bentoml serve"),
         ("serve the bento", serve),
@@ -103,6 +171,17 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
 What to type next
 {after}
 """
+
+
+def _answers(question: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What to type where a person is asked."""
+    if question is None:
+        return []
+    reason = f'{question["workload"]} --reason "…"'
+    return [
+        ("let it be champion", f"medpipe approve {reason}"),
+        ("or not", f"medpipe reject {reason}"),
+    ]
 
 
 def _confidence(report: dict[str, Any]) -> str:

@@ -1,24 +1,31 @@
-"""The training flow: DVC's stages one by one, then gate, package and push.
+"""The training flow: DVC's stages one by one, held to the change plan, then gate, package and push.
 
 ``medpipe run WORKLOAD`` runs it here and now, ``prefect deployment run train/WORKLOAD`` on a
-worker.
+worker. Where the change plan asks a person, the flow suspends: its process ends, and the whole of
+what waits is the signed question in the registry. It goes on in a new process, which finds that
+question and so does not train again.
 """
 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
+from prefect.runtime import flow_run
 
-from flows import console, page, steps
+from flows import approval, console, page, steps
+from flows.release import released
 from medpipe import files, promotion, stages, tracking
-from medpipe import package as packaging
-from medpipe.errors import TrackingError
-from medpipe.image import foundation
 from medpipe.paths import Layout
+from medpipe.plan.check import BY_HAND, Reason
 from medpipe.project import open_workload
+from medpipe.promotion import approval as approvals
+
+_JUDGE_DATA = ("validate",)
+"""Stages after ingest that the data must pass before the change plan is asked about them."""
 
 
 @task(task_run_name="{stage}")
@@ -28,92 +35,104 @@ def reproduce(stage: str, workload: str, *, root: Path) -> str:
     return "unchanged" if any("didn't change, skipping" in line for line in lines) else "ran"
 
 
-async def _world_failed(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: MLflow was out of reach, not the model too bad."""
-    return isinstance(await state.aresult(raise_on_failure=False), TrackingError)
-
-
-@task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_world_failed)
-def promote(workload: str, *, root: Path) -> dict[str, Any]:
-    """Let the gate decide, and release the model if it is allowed."""
-    opened = open_workload(workload, root)
-    verdict = promotion.promote(opened.workload, opened.params, opened.layout)
-    get_run_logger().info("promote: %s", page.headline(verdict))
-    return verdict
-
-
 @task
-def package(workload: str, *, root: Path) -> dict[str, Any]:
-    """Build the bento that serves the champion."""
+def plan(workload: str, *, root: Path, reason: Reason) -> list[str]:
+    """Hold the training that is to come against the change plan; why it may not be, in words."""
     opened = open_workload(workload, root)
-    built = packaging.package([opened.layout], foundation.cpu(opened.params.image))
-    get_run_logger().info("package: %s, %.1f MiB", built["tag"], built["mib"])
-    return built
+    found = promotion.planned(opened.workload, opened.params, opened.layout, reason)
+    logger = get_run_logger()
+    logger.info("plan: %s", "within" if found.within else "outside")
+    for line in found.broken:
+        logger.warning("%s%s", line, "" if found.stops else " (by hand: it goes on, recorded)")
+    return list(found.broken) if found.stops else []
 
 
-@task(retries=2, retry_delay_seconds=[5, 30])
-def push(*, root: Path) -> str:
-    """Copy data and models to DVC's default remote; "no remote" where none is configured."""
-    remotes = steps.dvc("remote", "list", root=root, shown=False)
-    there = any("(default)" in line for line in remotes)
-    pushed = steps.dvc("push", root=root, shown=False)[-1] if there else "no remote"
-    get_run_logger().info("push: %s", pushed)
-    return pushed
-
-
-@flow(
-    name="train",
-    flow_run_name="{workload}: {reason}",
-)
+@flow(name="train", flow_run_name="{workload}: {reason}")
 async def train(
-    workload: str, reason: str = "manual", root: Path | None = None, package_it: bool = True
+    workload: str,
+    reason: Reason = BY_HAND,
+    note: str = "",
+    root: Path | None = None,
+    package_it: bool = True,
 ) -> dict[str, Any]:
     """Take a workload from its source to a gated, registered and packaged model.
 
     Parameters
     ----------
     workload : one of params.yaml's
-    reason : why this run; stands in the run's name
+    reason : why this run; schedule and drift are held to the change plan
+    note : more about the reason, for the log
     root : the project; None for the folder that the worker stands in
     package_it : build the bento when the gate has allowed the model
 
     Returns
     -------
     dict
-        What each stage did, the verdict and its reasons, the bento, and where to look.
+        What each stage did, the verdict and its reasons, the bento, and where to look; where it
+        ended before training, `stopped` says why, and there is no verdict.
     """
-    folder = (root or Path()).resolve()
-    layout = Layout(folder, workload)
+    layout = Layout((root or Path()).resolve(), workload)
+    run = str(flow_run.get_id()) if flow_run.get_deployment_id() else None
+    if note:
+        get_run_logger().info("%s: %s", reason, note)
     # DVC refuses a second run in one checkout; here it waits for its turn instead.
-    with files.locked(layout.home.folder / "training.lock"):
-        outcome = _trained(layout, package_it=package_it)
+    with files.locked(layout.home.training_lock):
+        question = approvals.of_run(layout, run)
+        if question is None:
+            outcome = _trained(layout, reason=reason, run=run, package_it=package_it)
+            question = approvals.of_run(layout, run) if _waits(outcome) else None
+            if question is not None:
+                await page.ask(layout, question, outcome["verdict"])
+    if question is not None:
+        answer = await approval.wait(layout, question)
+        with files.locked(layout.home.training_lock):
+            ended = released(
+                layout, package_it=package_it, reason=reason, run=run, approver=answer.approver
+            )
+        outcome = {"stages": {}, **ended}
     await page.show(layout, outcome)
     return outcome
 
 
-def _trained(layout: Layout, *, package_it: bool) -> dict[str, Any]:
+def _waits(outcome: dict[str, Any]) -> bool:
+    return outcome["verdict"] is not None and outcome["verdict"]["waits"] is not None
+
+
+def _trained(
+    layout: Layout, *, reason: Reason, run: str | None, package_it: bool
+) -> dict[str, Any]:
     """Every step in order, each a task of the flow."""
     workload, root = layout.workload, layout.root
+    waiting = approvals.waiting(layout, datetime.now(UTC))
+    if waiting is not None and reason != BY_HAND:
+        return _stopped(layout, {}, [approvals.spoken(waiting, None)])
     first, *rest = stages.NAMES
     done = {first: reproduce(first, workload, root=root)}
     # One question instead of five processes that find nothing to do.
-    if steps.stale([f"{stage}@{workload}" for stage in rest], root=root):
-        done |= {stage: reproduce(stage, workload, root=root) for stage in rest}
-    else:
-        done |= dict.fromkeys(rest, "unchanged")
+    is_stale = steps.stale([f"{stage}@{workload}" for stage in rest], root=root)
+    if is_stale:
+        done |= {stage: reproduce(stage, workload, root=root) for stage in _JUDGE_DATA}
+    if broken := plan(workload, root=root, reason=reason):
+        return _stopped(layout, done, broken)
+    for stage in rest:
+        if stage not in done:
+            done[stage] = reproduce(stage, workload, root=root) if is_stale else "unchanged"
+    if not is_stale:
         get_run_logger().info("%s %s: unchanged", ", ".join(rest), workload)
-    verdict = promote(workload, root=root)
-    built = package(workload, root=root) if package_it and verdict["allowed"] else None
-    return {
-        "stages": done,
-        "verdict": verdict,
-        "bento": built,
-        "pushed": push(root=root),
-        "registry": tracking.shown_uri(layout),
-    }
+    ended = released(layout, package_it=package_it, reason=reason, run=run)
+    return {"stages": done, "stopped": None, **ended}
 
 
-def run(workload: str, *, root: Path, reason: str, package: bool) -> tuple[dict[str, Any], str]:
+def _stopped(layout: Layout, done: dict[str, str], why: list[str]) -> dict[str, Any]:
+    """The outcome of a run that ended before training: a result, not an error."""
+    get_run_logger().warning("stopped before training: %s", "; ".join(why))
+    nothing = {"verdict": None, "bento": None, "pushed": "nothing"}
+    return {"stages": done, "stopped": why, **nothing, "registry": tracking.shown_uri(layout)}
+
+
+def run(
+    workload: str, *, root: Path, reason: Reason, note: str, package: bool
+) -> tuple[dict[str, Any], str]:
     """`train` in this process, with whatever Prefect server is configured or its embedded one.
 
     Returns
@@ -121,5 +140,5 @@ def run(workload: str, *, root: Path, reason: str, package: bool) -> tuple[dict[
     The flow's outcome, and the same in words for a terminal.
     """
     console.calm()
-    outcome = asyncio.run(train(workload, reason=reason, root=root, package_it=package))
+    outcome = asyncio.run(train(workload, reason=reason, note=note, root=root, package_it=package))
     return outcome, page.farewell(Layout(root, workload), outcome)

@@ -29,7 +29,7 @@ Trusted = Sequence[bytes]
 """Public keys whose signature counts, 32 bytes each."""
 COVERED = ("model.onnx", "state.json", "settings.json", "card.json")
 """Files of a release whose digests its certificate holds."""
-KIND = "medpipe release certificate 2"
+KIND = "medpipe release certificate 3"
 FACTS = frozenset(
     {
         "workload",
@@ -42,6 +42,10 @@ FACTS = frozenset(
         "metrics",
         "checks",
         "policy",
+        "params",
+        "data",
+        "plan",
+        "approval",
         "approver",
         "issued",
         "expires",
@@ -52,7 +56,9 @@ FACTS = frozenset(
 """What every certificate states; digests of receipt, report and policy stand for their contents.
 
 ``expires`` is a time in ISO 8601, or null. ``code`` maps each file of ours that reads and encodes
-an example, relative to where medpipe is installed, to its SHA-256.
+an example, relative to where medpipe is installed, to its SHA-256. ``params`` and ``data`` (source,
+labelled examples) are what the next change is held against, ``plan`` (digest, reason, within,
+broken) what this one was held against; ``approval`` is who approved it, when and why, or null.
 """
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from medpipe import files, params_text
 from medpipe.errors import ParamsError
+from medpipe.plan import coherent
 from medpipe.sections import (
     Axis,
     EvaluateParams,
@@ -125,6 +126,7 @@ def parse(section: Mapping[str, Any], workload: Workload) -> Params:
             f"{where}.evaluate.variant is {params.evaluate.variant!r}, which export.variants "
             f"{list(params.export.variants)} does not make; add it there"
         )
+    coherent.ensure(params.plan, params.gate, effective(params), where=f"{where}.plan")
     for name, axis in params.tune.space.items():
         _check_axis(params, name, axis, f"{where}.tune.space.{name}")
     return params
@@ -135,9 +137,10 @@ def effective(params: Params) -> dict[str, Any]:
 
     Path and options of the source are left out, because a folder's or a file's name may spell a
     person's; what the source held is identified by the version of raw. So are sections `tune`,
-    which decides nothing and may name a database, and `image`, which changes no answer.
+    which decides nothing and may name a database, `image`, which changes no answer, and `plan`,
+    which has a digest of its own in the certificate.
     """
-    left_out: Any = {"source": {"path", "options"}, "tune": True, "image": True}
+    left_out: Any = {"source": {"path", "options"}, "tune": True, "image": True, "plan": True}
     return params.model_dump(mode="json", by_alias=True, exclude=left_out)
 
 

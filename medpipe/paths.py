@@ -54,6 +54,11 @@ class Home:
         return self.folder / "prefect"
 
     @property
+    def training_lock(self) -> Path:
+        """Held by whoever trains or releases in this project."""
+        return self.folder / "training.lock"
+
+    @property
     def champions(self) -> Path:
         return self.folder / "champions"
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from medpipe.plan.section import PlanParams
 from medpipe.workload import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -357,6 +358,7 @@ class Params(Section):
     export: ExportParams = ExportParams()
     evaluate: EvaluateParams = EvaluateParams()
     gate: GateParams = GateParams()
+    plan: PlanParams = PlanParams()
     serve: ServeParams = ServeParams()
     tune: TuneParams = TuneParams()
     image: ImageParams = ImageParams()

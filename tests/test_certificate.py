@@ -29,6 +29,10 @@ def facts(folder):
         "metrics": {"auroc": {"value": 0.95, "low": 0.9, "high": None}},
         "checks": [{"name": "auroc", "passed": True, "why": "at least"}],
         "policy": "p",
+        "params": {"train": {"epochs": 20}},
+        "data": {"source": "table", "labelled": 100},
+        "plan": {"digest": "p", "reason": "drift", "within": True, "broken": ["none"]},
+        "approval": {"approver": "Dr. Ä", "reason": "better"},
         "approver": "Dr. Ä",
         "issued": "2026-01-01T00:00:00+00:00",
         "expires": "2027-01-01T00:00:00+00:00",
@@ -92,7 +96,7 @@ def test_any_flipped_bit_of_a_covered_file_is_noticed_and_the_file_is_named(rele
 def test_any_changed_field_is_noticed(release):
     signed = certificate.read(release)
     paths = list(leaves(signed))
-    assert len(paths) == 25  # 11 single facts, 3 + 3 nested, code, 4 digests, kind, key, signature
+    assert len(paths) == 34  # 11 single facts, 15 nested, code, 4 digests, kind, key, signature
     for path in paths:
         with pytest.raises(CertificateError):
             certificate.verify(with_change(signed, path), release, TRUSTED)

@@ -7,6 +7,8 @@ at any moment the old champion is served until the record names the new one, and
 the next promote on.
 """
 
-from medpipe.promotion.decision import POLICY, promote, rollback, status
+from medpipe.promotion.approval import POLICY
+from medpipe.promotion.decision import promote, rollback, status
+from medpipe.promotion.judgement import planned
 
-__all__ = ["POLICY", "promote", "rollback", "status"]
+__all__ = ["POLICY", "planned", "promote", "rollback", "status"]

@@ -124,11 +124,17 @@ def write_release(
     version: str,
     verdict: Verdict,
     policy: GateParams,
+    change: dict[str, Any],
     approver: str,
     key: Ed25519PrivateKey,
     now: datetime,
 ) -> dict[str, Any]:
-    """The release of `candidate` into the empty `folder`; gives its certificate, issued `now`."""
+    """The release of `candidate` into the empty `folder`; gives its certificate, issued `now`.
+
+    Parameters
+    ----------
+    change : what `certificate.FACTS` names of the change plan; see `judgement.stated`
+    """
     shutil.copyfile(candidate.model, folder / "model.onnx")
     shutil.copyfile(candidate.state, folder / "state.json")
     files.write_json(folder / "settings.json", {**candidate.settings, "version": version})
@@ -145,6 +151,7 @@ def write_release(
         "metrics": report["splits"]["test"]["metrics"],
         "checks": verdict.as_json()["checks"],
         "policy": certificate.digest(policy.model_dump(mode="json")),
+        **change,
         "approver": approver,
         "issued": now.isoformat(),
         "expires": days and (now + timedelta(days=days)).isoformat(),

@@ -6,23 +6,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medpipe import certificate, files, gate, keys, tracking
+from medpipe import certificate, files, keys, tracking
 from medpipe.config import Params
-from medpipe.errors import CertificateError, ParamsError, TrackingError
-from medpipe.gate import Check, Verdict
+from medpipe.errors import CertificateError, TrackingError
 from medpipe.paths import SOURCE, Layout
+from medpipe.plan.check import BY_HAND, Reason
+from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
-from medpipe.promotion import record
+from medpipe.promotion import judgement, record
+from medpipe.promotion.approval import POLICY
 from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.challenge import challenge
 from medpipe.promotion.champion import fetched, follow, keep, misplaced, scratch, settled
+from medpipe.promotion.judgement import Judgement
 from medpipe.promotion.record import Held, Ledger, Record
 from medpipe.workload import Workload
 
-POLICY = "policy"
-"""Approver where no person was asked."""
 _CONTENT = "medpipe.content"
-_REASON_MAX = 500
 
 
 def promote(
@@ -32,19 +31,27 @@ def promote(
     *,
     approver: str = POLICY,
     dry_run: bool = False,
+    reason: Reason = BY_HAND,
+    run: str | None = None,
 ) -> dict[str, Any]:
     """Let the gate decide on the newest model, and make it champion if it is allowed.
+
+    Where the change plan wants a person's approval, it is asked for, and nothing is released before
+    `approval.answer` has it: promote then, once more, does so.
 
     Parameters
     ----------
     approver : who answers for it; a version that was rolled back needs a person here
     dry_run : only say what the verdict would be; nothing is written anywhere
+    reason : why it was trained; all but the one by hand are held to the change plan
+    run : the flow run that waits for the approval, if one will
 
     Returns
     -------
     dict
         workload, version (None in a dry run of a new model), allowed, summary, reasons, checks,
-        comparison, champion (version), certificate (digest) and notes: what was found out of place.
+        comparison, champion (version), certificate (digest), plan (reason, within, broken), waits
+        (the question to a person; None where none is open) and notes: what was found out of place.
 
     Raises
     ------
@@ -62,20 +69,32 @@ def promote(
             if done is not None:
                 return done
         version = tracking.find(layout, _CONTENT, candidate.content)
-        verdict, comparison = _judged(workload, params, layout, candidate, held, version, approver)
-        outcome = {"comparison": comparison, "notes": notes, **verdict.as_json()}
+        judged = judgement.judge(
+            workload,
+            params,
+            layout,
+            candidate,
+            held,
+            version=version,
+            approver=approver,
+            reason=reason,
+        )
         if dry_run:
-            return _told(layout, held, version, verdict, outcome)
+            return _told(layout, held, version, judged, notes)
         version = version or _registered(layout, candidate)
         tracking.set_alias(layout, "candidate", version)
+        judged = judgement.asked(
+            layout, params, judged, candidate, held, version=version, run=run, now=_now()
+        )
+        approver = judged.approver or approver
         with scratch() as folder:
             champion = None
-            if verdict.allowed:
-                champion = _signed(layout, params, candidate, folder, version, verdict, approver)
-            _log_verdict(layout, candidate, folder, version, outcome, approver)
+            if judged.verdict.allowed:
+                champion = _signed(layout, params, candidate, folder, version, judged, approver)
+            _log_verdict(layout, candidate, folder, version, judged, notes, approver)
         if champion is not None:
-            held = _committed(layout, champion, held, approver)
-        return _told(layout, held, version, verdict, outcome)
+            held = _committed(layout, champion, held, judged, approver)
+        return _told(layout, held, version, judged, notes)
 
 
 def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) -> dict[str, Any]:
@@ -91,8 +110,7 @@ def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) 
     TrackingError : there is nothing to go back to
     CertificateError : the previous release is not what the gate allowed
     """
-    if not reason.strip() or len(reason) > _REASON_MAX:
-        raise ParamsError(f"give a reason of 1 to {_REASON_MAX} characters, not {len(reason)}")
+    approvals.ensure_text("reason", reason)
     with files.locked(layout.record.with_suffix(".lock")):
         ledger = _ledger(layout)
         held = ledger.record
@@ -195,39 +213,6 @@ def _ledger(layout: Layout) -> Ledger:
     return ledger
 
 
-def _judged(
-    workload: Workload,
-    params: Params,
-    layout: Layout,
-    candidate: Candidate,
-    held: Record | None,
-    version: str | None,
-    approver: str,
-) -> tuple[Verdict, dict[str, Any] | None]:
-    """The verdict, and the comparison that it rests on; None without a champion."""
-    report, comparison = None, None
-    if held is not None:
-        with fetched(layout, held.champion) as folder:
-            report = files.read_json(folder / "card.json", made_by="medpipe promote")
-            # Without an operating point there is nothing to compare; the gate says so itself.
-            if params.gate.margins and None not in candidate.report["operating_point"].values():
-                found = challenge(
-                    workload, params, layout, candidate=candidate.report, champion=folder
-                )
-                report, comparison = {**report, **found.report}, found.comparison
-    verdict = gate.decide(candidate.report, report, params.gate, comparison)
-    if held is None or version not in held.withdrawn:
-        return verdict, comparison
-    return gate.verdict([*verdict.checks, _withdrawn(version, approver)]), comparison
-
-
-def _withdrawn(version: str, approver: str) -> Check:
-    why = f"Version {version} was rolled back"
-    if approver == POLICY:
-        return Check("withdrawn", False, None, None, f"{why}; only a person may promote it again")
-    return Check("withdrawn", True, None, None, f"{why}; {approver} promotes it again")
-
-
 def _registered(layout: Layout, candidate: Candidate) -> str:
     """A new version for the candidate, in the registry of the run that it came from."""
     run_id = tracking.ensure_run(layout, candidate.run_id)
@@ -249,7 +234,7 @@ def _signed(
     candidate: Candidate,
     folder: Path,
     version: str,
-    verdict: Verdict,
+    judged: Judgement,
     approver: str,
 ) -> Held:
     """Write and sign the release in the empty `folder`, and keep it in the registry."""
@@ -257,8 +242,9 @@ def _signed(
         candidate,
         folder,
         version=version,
-        verdict=verdict,
-        policy=params.gate,
+        verdict=judged.verdict,
+        policy=judged.policy,
+        change=judgement.stated(judged, params),
         approver=approver,
         key=keys.signing_key(layout.home),
         now=_now(),
@@ -268,7 +254,9 @@ def _signed(
     return champion
 
 
-def _committed(layout: Layout, champion: Held, held: Record | None, approver: str) -> Record:
+def _committed(
+    layout: Layout, champion: Held, held: Record | None, judged: Judgement, approver: str
+) -> Record:
     """Put `champion` into the record once it is back from the registry, and let all follow."""
     withdrawn = held.withdrawn if held else ()
     with fetched(layout, champion) as folder:
@@ -280,7 +268,7 @@ def _committed(layout: Layout, champion: Held, held: Record | None, approver: st
             previous=_previous(held, champion),
             withdrawn=tuple(version for version in withdrawn if version != champion.version),
             approver=approver,
-            reason="the gate allowed it",
+            reason=judged.reason,
             at=_now().isoformat(),
         )
         record.commit(layout, after, keys.signing_key(layout.home))
@@ -300,12 +288,14 @@ def _log_verdict(
     candidate: Candidate,
     release: Path,
     version: str,
-    outcome: dict[str, Any],
+    judged: Judgement,
+    notes: list[str],
     approver: str,
 ) -> None:
     """The verdict, its reasons and, where there is one, the certificate: to run and version."""
+    outcome = judged.as_json() | {"notes": notes}
     tags = {
-        "medpipe.verdict": "allowed" if outcome["allowed"] else "refused",
+        "medpipe.verdict": judged.word,
         "medpipe.explanation.reasons": "; ".join(outcome["reasons"]) or "none",
         "medpipe.approver": approver,
     }
@@ -340,6 +330,8 @@ def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] |
         "reasons": [],
         "checks": signed["checks"],
         "comparison": None,
+        "plan": {name: value for name, value in signed["plan"].items() if name != "digest"},
+        "waits": None,
         "champion": held.champion.version,
         "certificate": held.champion.certificate,
         "notes": notes,
@@ -362,13 +354,17 @@ def _told(
     layout: Layout,
     held: Record | None,
     version: str | None,
-    verdict: Verdict,
-    outcome: dict[str, Any],
+    judged: Judgement,
+    notes: list[str],
 ) -> dict[str, Any]:
+    verdict = judged.verdict
     failed = len(verdict.reasons)
     if verdict.allowed:
         is_champion = held is not None and held.champion.version == version
-        summary = "is champion now" if is_champion else "would be allowed"
+        asks = f", if a person approves: {approvals.told(judged.why)}" if judged.why else ""
+        summary = "is champion now" if is_champion else f"would be allowed{asks}"
+    elif judged.waits:
+        summary = f"the gate allowed it; {verdict.reasons[0]}"
     else:
         summary = f"refused, {failed} of {len(verdict.checks)} checks: {verdict.reasons[0]}"
     return {
@@ -377,7 +373,8 @@ def _told(
         "summary": summary,
         "champion": held.champion.version if held else None,
         "certificate": held.champion.certificate if held else None,
-        **outcome,
+        **judged.as_json(),
+        "notes": notes,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import onnx
 import pandas as pd
@@ -92,7 +94,11 @@ class Project:
     def __init__(self, root):
         self.workload = Level()
         self.layout = Layout(root, "level")
-        section = {"evaluate": {"resamples": 100}, "gate": {"ece_max": 1.0}}
+        self.configure()
+
+    def configure(self, **sections):
+        """Parameters anew, with `sections` laid over those that every test begins with."""
+        section = {"evaluate": {"resamples": 100}, "gate": {"ece_max": 1.0}, **sections}
         self.params = config.parse(section, self.workload)
 
     def ingest(self):
@@ -161,6 +167,16 @@ class Project:
 
     def promote(self, **options):
         return promotion.promote(self.workload, self.params, self.layout, **options)
+
+    def answer(self, approved, version="1", approver="Dr. B", reason="looked", at=None):
+        return promotion.approval.answer(
+            self.layout,
+            version,
+            approved=approved,
+            approver=approver,
+            reason=reason,
+            now=at or datetime.now(UTC),
+        )
 
     def rollback(self, reason="too many alarms", approver="Dr. B"):
         return promotion.rollback(self.workload, self.layout, reason=reason, approver=approver)

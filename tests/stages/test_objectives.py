@@ -11,6 +11,7 @@ from three_numbers import X, answered, numbers, policy, rows, words
 
 from flows import page
 from medpipe import config, files, gate, objectives
+from medpipe.promotion.approval import Approval
 from medpipe.promotion.challenge import challenge
 
 
@@ -109,7 +110,7 @@ def test_a_champion_is_compared_in_any_metric_with_a_direction(done):
 def outcome(workload, report):
     """What the training flow hands to its page."""
     verdict = gate.decide(report, None, policy(workload.objective), None).as_json()
-    facts = {"workload": workload.name, "version": "1", "summary": "is champion now"}
+    facts = {"workload": workload.name, "version": "1", "summary": "is champion now", "waits": None}
     stages = dict.fromkeys(("preprocess", "train"), "unchanged")
     return {
         "verdict": {**verdict, **facts},
@@ -118,6 +119,23 @@ def outcome(workload, report):
         "pushed": False,
         "registry": "sqlite:///mlflow.db",
     }
+
+
+def test_the_page_of_a_question_shows_the_candidate_the_champion_beside_it_and_the_reasons(done):
+    workload, layout, _, report = done
+    main = report["objective"]["main"]
+    beside = {main: {"difference": 0.0123, "low": -0.01, "high": 0.03}}
+    verdict = {**outcome(workload, report)["verdict"], "comparison": beside, "champion": "1"}
+    facts = {"workload": workload.name, "version": "2", "content": "c", "sequence": 1}
+    times = {"asked": "2026-01-01T00:00:00+00:00", "until": "2026-01-15T00:00:00+00:00"}
+    why = ("It was trained because of drift",)
+    question = Approval(**facts, **times, reason="drift", why=why, run=None)
+    told = page.asked(layout, report, question, verdict)
+    rows = [line for line in told.splitlines() if line.startswith(f"| {main} |")]
+    assert len(rows) == 1
+    assert rows[0].endswith("| 0.012 (−0.010 to 0.030) |")
+    assert "\n- It was trained because of drift\n" in told
+    assert "Without an answer by 2026-01-15T00:00:00+00:00 it is rejected" in told
 
 
 def test_a_terminal_is_told_the_objective_s_own_figures_the_main_one_first(done):

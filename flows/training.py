@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
-from prefect.runtime import flow_run
+from prefect.context import FlowRunContext
 
 from flows import approval, console, page, steps
 from flows.release import released
@@ -72,7 +72,7 @@ async def train(
         ended before training, `stopped` says why, and there is no verdict.
     """
     layout = Layout((root or Path()).resolve(), workload)
-    run = str(flow_run.get_id()) if flow_run.get_deployment_id() else None
+    run = _waiting_place()
     if note:
         get_run_logger().info("%s: %s", reason, note)
     # DVC refuses a second run in one checkout; here it waits for its turn instead.
@@ -92,6 +92,13 @@ async def train(
         outcome = {"stages": {}, **ended}
     await page.show(layout, outcome)
     return outcome
+
+
+def _waiting_place() -> str | None:
+    """The id of this flow run, if it can be suspended: one that a worker started."""
+    context = FlowRunContext.get()
+    found = context.flow_run if context is not None else None
+    return str(found.id) if found is not None and found.deployment_id else None
 
 
 def _waits(outcome: dict[str, Any]) -> bool:

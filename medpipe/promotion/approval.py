@@ -19,6 +19,7 @@ from medpipe import certificate, files, keys, tracking
 from medpipe.errors import CertificateError, ParamsError, TrackingError
 from medpipe.gate import Check
 from medpipe.paths import Layout
+from medpipe.plan.check import Reason
 
 TAG = "medpipe.approval"
 KIND = "medpipe approval 1"
@@ -45,6 +46,7 @@ class Approval:
     ----------
     content : of the candidate; see `promotion.candidate`
     sequence : of the promotion record in force when it was asked; 0 before the first
+    reason : why it was trained; the policy that held when it was asked holds when it is answered
     why : why a person is asked, in words
     asked, until : UTC, ISO 8601; not answered by then is rejected, by policy
     run : the flow run on a Prefect server that waits for it; None where none does
@@ -54,6 +56,7 @@ class Approval:
     version: str
     content: str
     sequence: int
+    reason: Reason
     why: tuple[str, ...]
     asked: str
     until: str
@@ -97,6 +100,13 @@ def write(layout: Layout, approval: Approval) -> None:
     signed = certificate.sign({"kind": KIND, **asdict(approval)}, keys.signing_key(layout.home))
     text = certificate.canonical(signed).decode("utf-8")
     tracking.tag_version(layout, approval.version, {TAG: text})
+
+
+def standing(layout: Layout, version: str | None, content: str, sequence: int) -> Approval | None:
+    """The question about `version`, if it is about this content beside this champion."""
+    found = None if version is None else read(layout, version)
+    fits = found is not None and (found.content, found.sequence) == (content, sequence)
+    return found if fits else None
 
 
 def newest(layout: Layout) -> Approval | None:

@@ -69,6 +69,9 @@ def promote(
             if done is not None:
                 return done
         version = tracking.find(layout, _CONTENT, candidate.content)
+        reason = judgement.reason_of(
+            layout, candidate, held, version=version, given=reason, now=_now()
+        )
         judged = judgement.judge(
             workload,
             params,

@@ -139,31 +139,47 @@ def asked(
     if not judged.why:
         return judged
     sequence = held.sequence if held else 0
-    found = approvals.read(layout, version)
+    found = approvals.standing(layout, version, candidate.content, sequence)
     known = None if found is None else approvals.answered(found, now)
-    stands = found is not None and (found.content, found.sequence) == (candidate.content, sequence)
     # A run that was resumed with a rejection ends with it; a new one by a person asks anew.
     is_resumed = run is not None and found is not None and found.run == run
     is_anew = judged.finding.reason == plans.BY_HAND and not is_resumed
-    asks_again = known is not None and not known.approved and is_anew
-    if found is None or not stands or asks_again:
-        until = now + timedelta(days=params.plan.answer_days)
-        found, known = (
-            Approval(
-                workload=layout.workload,
-                version=version,
-                content=candidate.content,
-                sequence=sequence,
-                why=judged.why,
-                asked=now.isoformat(),
-                until=until.isoformat(),
-                run=run,
-            ),
-            None,
+    if found is None or (known is not None and not known.approved and is_anew):
+        known = None
+        found = Approval(
+            workload=layout.workload,
+            version=version,
+            content=candidate.content,
+            sequence=sequence,
+            reason=judged.finding.reason,
+            why=judged.why,
+            asked=now.isoformat(),
+            until=(now + timedelta(days=params.plan.answer_days)).isoformat(),
+            run=run,
         )
         approvals.write(layout, found)
     checks = [*judged.verdict.checks, approvals.check(found, known)]
     return replace(judged, verdict=gate.verdict(checks), approval=found, answer=known)
+
+
+def reason_of(
+    layout: Layout,
+    candidate: Candidate,
+    held: Record | None,
+    *,
+    version: str | None,
+    given: Reason,
+    now: datetime,
+) -> Reason:
+    """Why `candidate` was trained: as a question says that is not answered with no, else `given`.
+
+    Whoever promotes it after the answer does so on behalf of the run that asked.
+    """
+    sequence = held.sequence if held else 0
+    found = approvals.standing(layout, version, candidate.content, sequence)
+    known = None if found is None else approvals.answered(found, now)
+    is_open = found is not None and (known is None or known.approved)
+    return found.reason if found is not None and is_open else given
 
 
 def planned(workload: Workload, params: Params, layout: Layout, reason: Reason) -> Finding:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import shlex
-import socket
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import planted
 import pytest
 import quick_project
-from quick_project import WORKLOAD, end, medpipe, run, start, wait_for
+from prefect_place import Place
+from quick_project import WORKLOAD, medpipe, run
 
 from medpipe import stages
 
@@ -57,9 +54,12 @@ def test_a_stage_that_refuses_is_told_whole_and_without_a_traceback(reproduced, 
 
 def test_a_prefect_worker_makes_the_same_model_and_verdict(by_hand, tmp_path):
     root = quick_project.make(tmp_path / "Ein Projekt")
-    with prefect_server(tmp_path) as where, worker(root, tmp_path, where):
-        run("prefect", "deployment", "run", f"train/{WORKLOAD}", "--watch", cwd=root, **where)
-        page = run("prefect", "artifact", "inspect", "chest-xray-training", cwd=root, **where)
+    place = Place(tmp_path, root)
+    with place.server():
+        place.deploy()
+        with place.worker():
+            place.prefect("deployment", "run", f"train/{WORKLOAD}", "--watch")
+            page = place.prefect("artifact", "inspect", "chest-xray-training")
     assert "is champion now" in page.stdout
     assert quick_project.model(root) == by_hand["model"]
     verdict = medpipe("promote", WORKLOAD, cwd=root)
@@ -69,41 +69,3 @@ def test_a_prefect_worker_makes_the_same_model_and_verdict(by_hand, tmp_path):
     sought = planted.planted(root / "data" / WORKLOAD / "source")
     written = [path for path in (tmp_path / "prefect").rglob("*") if path.is_file()]
     assert {path: hits for path in written if (hits := sought.found_in(path))} == {}
-
-
-@contextlib.contextmanager
-def prefect_server(folder: Path) -> Iterator[dict[str, str]]:
-    """A server of its own; gives the variables that lead to it."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
-    home = folder / "prefect"
-    home.mkdir()
-    where = {"PREFECT_HOME": str(home), "PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
-    command = ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-    server = start(*command, cwd=folder, log=home / "server.log", **where)
-    try:
-        wait_for(lambda: answers(f"{where['PREFECT_API_URL']}/health"), process=server, s=120)
-        yield where
-    finally:
-        end(server)
-
-
-@contextlib.contextmanager
-def worker(root: Path, folder: Path, where: dict[str, str]) -> Iterator[None]:
-    """The project deployed as the README says, and a worker for it."""
-    run("prefect", "work-pool", "create", "medpipe", "--type", "process", cwd=root, **where)
-    run("prefect", "--no-prompt", "deploy", "--all", cwd=root, **where)
-    command = ("prefect", "worker", "start", "--pool", "medpipe")
-    process = start(*command, cwd=root, log=folder / "prefect" / "worker.log", **where)
-    try:
-        yield
-    finally:
-        end(process)
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2):
-            return True
-    except OSError:
-        return False

@@ -43,6 +43,17 @@ def test_an_approved_model_becomes_champion_and_its_certificate_says_who_when_an
     assert asking.status()["reason"] == "the gate allowed it; approved: looked"
 
 
+def test_what_a_schedule_trained_is_held_to_the_plan_after_the_approval_too(project):
+    project.configure(plan={"approve": ["always"], "accept": {"floors": {"auroc": 0.9}}})
+    project.train(*GOOD)
+    project.promote(reason="schedule")
+    project.answer(True)
+    project.promote()  # as a person types it
+    told = signed(project)
+    assert told["plan"]["reason"] == "schedule"
+    assert next(each for each in told["checks"] if each["name"] == "auroc")["limit"] == 0.9
+
+
 def test_a_rejected_model_stays_out_until_a_person_asks_again(asking):
     asking.answer(False, reason="too few patients")
     nightly = asking.promote(reason="schedule")

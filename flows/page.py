@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect.artifacts import acreate_markdown_artifact
 
+from flows import notices
 from medpipe.files import read_json
 from medpipe.outcome import measured
 from medpipe.paths import Layout
@@ -30,6 +31,18 @@ async def ask(layout: Layout, question: Approval, verdict: dict[str, Any]) -> No
     report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
     page = asked(layout, report, question, verdict)
     await _publish(layout, "approval", spoken(question, None), page)
+
+
+async def notify(layout: Layout, outcome: dict[str, Any]) -> None:
+    """Tell those whom params.yaml names, where the gate refused or a person is asked."""
+    verdict = outcome["verdict"]
+    if verdict is None:
+        await notices.send(layout.root, "refused", layout.workload, outcome["stopped"])
+    elif verdict["waits"]:
+        how = [f"{what}: {command}" for what, command in _answers(verdict["waits"])]
+        await notices.send(layout.root, "waits", layout.workload, [*verdict["reasons"], *how])
+    elif not verdict["allowed"]:
+        await notices.send(layout.root, "refused", layout.workload, verdict["reasons"])
 
 
 async def _publish(layout: Layout, kind: str, description: str, page: str) -> None:

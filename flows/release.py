@@ -11,7 +11,7 @@ from typing import Any
 
 from prefect import flow, get_run_logger, task
 
-from flows import console, page, steps
+from flows import console, notices, page, steps
 from medpipe import files, promotion, tracking
 from medpipe import package as packaging
 from medpipe.errors import TrackingError
@@ -82,7 +82,12 @@ def released(
     }
 
 
-@flow(name="release", flow_run_name="{workload}")
+@flow(
+    name="release",
+    flow_run_name="{workload}",
+    on_failure=[notices.on_failure],
+    on_crashed=[notices.on_failure],
+)
 async def release(
     workload: str,
     approver: str = promotion.POLICY,
@@ -103,6 +108,7 @@ async def release(
         outcome = released(layout, package_it=package_it, approver=approver)
     outcome = {"stages": {}, **outcome}
     await page.show(layout, outcome)
+    await page.notify(layout, outcome)
     return outcome
 
 

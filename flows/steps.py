@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from prefect.logging import get_run_logger
 
@@ -42,8 +44,23 @@ def dvc(*arguments: str, root: Path, shown: bool = True) -> list[str]:
     ------
     StepFailedError : it ended with another status than 0
     """
+    return _lines([sys.executable, "-m", "dvc", *arguments], root=root, shown=shown)
+
+
+def medpipe(*arguments: str, root: Path) -> dict[str, Any]:
+    """Run ``medpipe`` in the project at `root`; gives the JSON that it printed.
+
+    Raises
+    ------
+    StepFailedError : it ended with another status than 0
+    """
+    lines = _lines([sys.executable, "-m", "medpipe.cli", *arguments], root=root, shown=True)
+    found: dict[str, Any] = json.loads(next(line for line in reversed(lines) if line[:1] == "{"))
+    return found
+
+
+def _lines(command: list[str], *, root: Path, shown: bool) -> list[str]:
     logger = get_run_logger()
-    command = [sys.executable, "-m", "dvc", *arguments]
     # dvc.yaml says `medpipe stage …`: the medpipe that stands beside this Python.
     path = os.pathsep.join([str(Path(sys.executable).parent), config.environment("PATH") or ""])
     lines: list[str] = []

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
+from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
 
-from flows import approval, console, page, steps
+from flows import approval, console, late, notices, page, steps
 from flows.release import released
 from medpipe import files, promotion, stages, tracking
 from medpipe.paths import Layout
@@ -24,6 +25,9 @@ from medpipe.plan.check import BY_HAND, Reason
 from medpipe.project import open_workload
 from medpipe.promotion import approval as approvals
 
+GPU = "gpu"
+"""The global concurrency limit that `medpipe deploy` makes; a killed run's slot is free again when
+its lease ends, within five minutes."""
 _JUDGE_DATA = ("validate",)
 """Stages after ingest that the data must pass before the change plan is asked about them."""
 
@@ -47,7 +51,12 @@ def plan(workload: str, *, root: Path, reason: Reason) -> list[str]:
     return list(found.broken) if found.stops else []
 
 
-@flow(name="train", flow_run_name="{workload}: {reason}")
+@flow(
+    name="train",
+    flow_run_name="{workload}: {reason}",
+    on_failure=[notices.on_failure],
+    on_crashed=[notices.on_failure],
+)
 async def train(
     workload: str,
     reason: Reason = BY_HAND,
@@ -75,14 +84,18 @@ async def train(
     run = _waiting_place()
     if note:
         get_run_logger().info("%s: %s", reason, note)
+    missed = await late.superseded()
     # DVC refuses a second run in one checkout; here it waits for its turn instead.
     with files.locked(layout.home.training_lock):
         question = approvals.of_run(layout, run)
+        if question is None and missed is not None:
+            return _stopped(layout, {}, [missed])
         if question is None:
             outcome = _trained(layout, reason=reason, run=run, package_it=package_it)
             question = approvals.of_run(layout, run) if _waits(outcome) else None
             if question is not None:
                 await page.ask(layout, question, outcome["verdict"])
+                await page.notify(layout, outcome)
     if question is not None:
         answer = await approval.wait(layout, question)
         with files.locked(layout.home.training_lock):
@@ -91,6 +104,7 @@ async def train(
             )
         outcome = {"stages": {}, **ended}
     await page.show(layout, outcome)
+    await page.notify(layout, outcome)
     return outcome
 
 
@@ -121,13 +135,29 @@ def _trained(
         done |= {stage: reproduce(stage, workload, root=root) for stage in _JUDGE_DATA}
     if broken := plan(workload, root=root, reason=reason):
         return _stopped(layout, done, broken)
-    for stage in rest:
-        if stage not in done:
-            done[stage] = reproduce(stage, workload, root=root) if is_stale else "unchanged"
-    if not is_stale:
+    if is_stale:
+        done |= {
+            stage: _with_gpu(stage, workload, root=root, run=run)
+            for stage in rest
+            if stage not in done
+        }
+    else:
+        done |= dict.fromkeys(rest, "unchanged")
         get_run_logger().info("%s %s: unchanged", ", ".join(rest), workload)
     ended = released(layout, package_it=package_it, reason=reason, run=run)
     return {"stages": done, "stopped": None, **ended}
+
+
+def _with_gpu(stage: str, workload: str, *, root: Path, run: str | None) -> str:
+    """`reproduce`; on a server, what may take the GPU waits until no other run has it."""
+    if (
+        stage != "train"
+        or run is None
+        or open_workload(workload, root).params.train.device == "cpu"
+    ):
+        return reproduce(stage, workload, root=root)
+    with concurrency(GPU, occupy=1):
+        return reproduce(stage, workload, root=root)
 
 
 def _stopped(layout: Layout, done: dict[str, str], why: list[str]) -> dict[str, Any]:

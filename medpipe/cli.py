@@ -33,6 +33,7 @@ COMMANDS = {
     "plan": ("plan", "What an automatic retrain may change: show it, or hold the data against it."),
     "approve": ("plan", "Let a model that waits for a person become champion."),
     "reject": ("plan", "Refuse a model that waits for a person."),
+    "deploy": ("operate", "Schedule everything on a Prefect server: apply prefect.yaml."),
     "rollback": ("release", "Take the champion back and put the previous one in its place."),
     "status": ("release", "Which model is champion, and whether registry and release agree."),
     "certificate": ("release", "What the gate signed: show it, or check that it still fits."),

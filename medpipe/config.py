@@ -66,6 +66,7 @@ __all__ = [
     "parse",
     "prefer",
     "set_values",
+    "shared",
     "spelled",
     "workload_names",
 ]
@@ -130,6 +131,13 @@ def parse(section: Mapping[str, Any], workload: Workload) -> Params:
     for name, axis in params.tune.space.items():
         _check_axis(params, name, axis, f"{where}.tune.space.{name}")
     return params
+
+
+def shared(root: Path, model: type[S], name: str) -> S:
+    """The checked section `name` beside `workloads` in ``root/params.yaml``; all share it."""
+    path, text = _text(root)
+    content = _content(text, path)
+    return _checked(model, (content or {}).get(name) or {}, name)
 
 
 def effective(params: Params) -> dict[str, Any]:

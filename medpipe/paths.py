@@ -157,6 +157,11 @@ class Layout:
         return self.home.folder / "promotions" / f"{self.workload}.json"
 
     @property
+    def drift(self) -> Path:
+        """What monitoring told last of drift, and when."""
+        return self.home.folder / "drift" / f"{self.workload}.json"
+
+    @property
     def champion(self) -> Path:
         """The promoted model, as the service loads it."""
         return self.home.champions / self.workload

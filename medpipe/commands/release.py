@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import importlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from medpipe import certificate as signing
-from medpipe import keys, promotion
+from medpipe import config, keys, promotion
 from medpipe.commands import show
+from medpipe.notify import NotifyParams
 from medpipe.paths import SOURCE
 from medpipe.project import open_workload
 
@@ -56,7 +58,11 @@ def rollback(root: Path, workload: str, reason: str, approver: str) -> None:
       medpipe rollback chest_xray --reason "too many false alarms on ward 3"
     """
     opened = open_workload(workload, root)
-    show(promotion.rollback(opened.workload, opened.layout, reason=reason, approver=approver))
+    outcome = promotion.rollback(opened.workload, opened.layout, reason=reason, approver=approver)
+    if config.shared(root, NotifyParams, "notify").to:  # Prefect takes seconds to load
+        told = [outcome["summary"], f"{approver}: {reason}"]
+        importlib.import_module("flows.notices").tell(root, "rolled back", workload, told)
+    show(outcome)
 
 
 @click.command()

@@ -79,6 +79,9 @@ class PlanParams(Section):
         "yet), outside (a run by hand outside this plan), drift (that was the reason), always; "
         "none: never",
     )
+    cooldown_h: Limit = Field(
+        24, description="hours before drift that asks for the same may start another training"
+    )
     answer_days: int = Field(
         14, ge=1, le=365, description="not answered for so long is rejected, by policy"
     )

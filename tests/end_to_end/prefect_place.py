@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from quick_project import end, run, start, wait_for
+from quick_project import end, medpipe, run, start, wait_for
 
 
 class Place:
@@ -40,10 +40,9 @@ class Place:
         finally:
             end(server)
 
-    def deploy(self) -> None:
+    def deploy(self) -> Any:
         """The project deployed as docs/schedule.md says."""
-        self.prefect("work-pool", "create", "medpipe", "--type", "process")
-        self.prefect("--no-prompt", "deploy", "--all")
+        return medpipe("deploy", cwd=self.root, **self.where)
 
     @contextlib.contextmanager
     def worker(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ import pytest
 import quick_project
 from prefect_place import Place
 from quick_project import WORKLOAD, medpipe, run
+from webhook import received
 
 from medpipe import stages
 
@@ -46,7 +47,12 @@ def test_medpipe_run_makes_the_same_model_and_verdict(by_hand, tmp_path):
 def test_a_stage_that_refuses_is_told_whole_and_without_a_traceback(reproduced, tmp_path):
     root = quick_project.copy_of(reproduced, tmp_path / "project")
     quick_project.set_params(root, {"validate": {"min_examples": 5000}})
-    told = run("medpipe", "run", WORKLOAD, cwd=root, status=1).stderr
+    with (root / "params.yaml").open("a", encoding="utf-8") as params:
+        params.write("notify: {to: {team: {by: webhook, address: TEAM_URL, when: [failed]}}}\n")
+    with received() as (address, notices):
+        told = run("medpipe", "run", WORKLOAD, cwd=root, status=1, TEAM_URL=address).stderr
+    assert [notice["subject"] for notice in notices] == [f"medpipe: {WORKLOAD} failed"]
+    assert "examples where at least 5000 are asked" in notices[0]["body"]
     last = told[told.rindex("medpipe: ") :]
     assert "examples where at least 5000 are asked; ingest more of the source" in last
     assert "Traceback" not in told

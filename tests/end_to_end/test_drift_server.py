@@ -1,0 +1,52 @@
+"""A drifted verdict starts one training, with its reason, through a server's automation."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import quick_project
+from prefect_place import Place
+from quick_project import WORKLOAD, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+TELL = """
+import asyncio, pathlib, sys
+from datetime import UTC, datetime
+from flows import monitoring
+from medpipe.paths import Layout
+found = {"action": sys.argv[1], "reasons": ["intensity has moved"]}
+layout = Layout(pathlib.Path(), "chest_xray")
+print(asyncio.run(monitoring.tell(layout, found, cooldown_h=24, now=datetime.now(UTC))))
+"""
+"""What the monitoring flow does with a drifted verdict."""
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path, quick_project.make(tmp_path / "project"))
+
+
+def test_drift_that_wants_a_training_starts_one_and_only_one(place):
+    def tell(action: str) -> str:
+        return run("python", "-c", TELL, action, cwd=place.root, **place.where).stdout.strip()
+
+    with place.server():
+        first, again = place.deploy(), place.deploy()
+        assert [tell(action) for action in ("look-at-data", "retrain", "retrain")] == [
+            "True",
+            "True",
+            "False",
+        ]
+        until = time.monotonic() + 60
+        while not (found := place.asked("flow_runs/filter", {})) and time.monotonic() < until:
+            time.sleep(0.5)
+        time.sleep(5)  # another one would have come by now
+        found = place.asked("flow_runs/filter", {})
+    assert first == again
+    assert len(first["deployments"]) == 4
+    assert [run["parameters"] for run in found] == [
+        {"workload": WORKLOAD, "reason": "drift", "note": "intensity has moved"}
+    ]
+    assert found[0]["created_by"]["type"] == "AUTOMATION"

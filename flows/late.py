@@ -12,6 +12,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterExpectedStartTime,
 )
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.context import FlowRunContext
 
 
@@ -33,13 +34,15 @@ async def superseded() -> str | None:
     whose = DeploymentFilter(id=DeploymentFilterId(any_=[run.deployment_id]))
     async with get_client() as client:
         found = await client.read_flow_runs(flow_run_filter=after, deployment_filter=whose)
-    newest = later(
-        (each.expected_start_time for each in found if each.auto_scheduled and each.id != run.id),
-        due,
-    )
+    others = (each for each in found if each.auto_scheduled and not _is_cancelled(each))
+    newest = later((each.expected_start_time for each in others), due)
     if newest is None:
         return None
     return f"missed: it was due at {due:%F %T}, and a later one at {newest:%F %T}"
+
+
+def _is_cancelled(run: FlowRun) -> bool:
+    return run.state_type in (StateType.CANCELLED, StateType.CANCELLING)
 
 
 def later(times: Iterable[datetime | None], due: datetime) -> datetime | None:

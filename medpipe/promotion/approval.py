@@ -151,6 +151,8 @@ def answer(
     """
     for what, text in (("reason", reason), ("approver", approver)):
         ensure_text(what, text)
+    if approver == POLICY:
+        raise ParamsError(f"a person decides: {POLICY!r} is nobody's name; give --approver")
     with files.locked(layout.record.with_suffix(".lock")):
         found = read(layout, version)
         if found is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -152,17 +153,20 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
     -------
     dict
         workload, summary, fits, problems, champion, previous, candidate (versions), sequence,
-        action, approver, reason, at, withdrawn, release (folder), certificate (digest), registry.
+        action, approver, reason, at, withdrawn, release (folder), certificate (digest), registry,
+        waits (the question to a person, while it is open).
     """
     ledger = record.read(layout)
     problems = [*ledger.problems, *misplaced(layout, ledger.record), *_outdated(layout)]
     held = ledger.record
+    question = approvals.waiting(layout, _now())
     facts: dict[str, Any] = {
         "workload": workload.name,
         "fits": not problems,
         "problems": problems,
         "candidate": tracking.alias(layout, "candidate"),
         "registry": tracking.shown_uri(layout),
+        "waits": question and asdict(question),
     }
     if held is None:
         return {**facts, "champion": None, "previous": None, "summary": "nothing is promoted yet"}

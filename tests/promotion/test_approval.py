@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from test_interrupted import die
 
 from medpipe import certificate, promotion, tracking
 from medpipe.errors import CertificateError, ParamsError, TrackingError
@@ -44,14 +45,14 @@ def test_an_approved_model_becomes_champion_and_its_certificate_says_who_when_an
 
 
 def test_what_a_schedule_trained_is_held_to_the_plan_after_the_approval_too(project):
-    project.configure(plan={"approve": ["always"], "accept": {"floors": {"auroc": 0.9}}})
-    project.train(*GOOD)
+    project.configure(plan={"approve": ["always"], "accept": {"floors": {"auroc": 0.82}}})
+    project.train(*BETTER)
     project.promote(reason="schedule")
     project.answer(True)
     project.promote()  # as a person types it
     told = signed(project)
     assert told["plan"]["reason"] == "schedule"
-    assert next(each for each in told["checks"] if each["name"] == "auroc")["limit"] == 0.9
+    assert next(each for each in told["checks"] if each["name"] == "auroc")["limit"] == 0.82
 
 
 def test_a_rejected_model_stays_out_until_a_person_asks_again(asking):
@@ -83,6 +84,36 @@ def test_the_same_answer_twice_is_one_and_the_other_one_is_refused(asking):
 def test_an_answer_without_a_reason_is_refused(asking, text):
     with pytest.raises(ParamsError, match="give a reason"):
         asking.answer(True, reason=text)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_killed_answer_is_there_whole_or_not_at_all(asking, monkeypatch, after):
+    step = (tracking, "tag_version")
+    assert die(monkeypatch, step, call=1, after=after, doing=lambda: asking.answer(True))
+    assert (asking.status()["waits"] is None) is after
+    asking.answer(True)
+    assert asking.promote()["champion"] == "1"
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_question_that_was_killed_is_asked_by_the_next_promote(project, monkeypatch, after):
+    project.configure(plan={"approve": ["first"]})
+    project.train(*GOOD)
+    step = (tracking, "tag_version")
+    assert die(monkeypatch, step, call=1, after=after, doing=project.promote)
+    assert project.promote()["waits"]["version"] == "1"
+    assert project.status()["champion"] is None
+
+
+def test_the_policy_is_no_person(asking):
+    with pytest.raises(ParamsError, match="a person decides"):
+        asking.answer(True, approver="policy")
+
+
+def test_status_says_what_waits(asking):
+    assert asking.status()["waits"]["version"] == "1"
+    asking.answer(True)
+    assert asking.status()["waits"] is None
 
 
 def test_nobody_can_answer_what_was_not_asked(project):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,8 @@ import yaml
 from prefect.automations import Automation
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
-from prefect.events.actions import RunDeployment
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
@@ -27,6 +29,8 @@ FLOWS = ("train", "monitor", "score", "release")
 """What every workload has a deployment of."""
 FILE = "prefect.yaml"
 POOL = "medpipe"
+_SILENT = timedelta(minutes=3)
+"""Without a heartbeat for so long, a process is gone."""
 
 
 class DeployError(MedpipeError):
@@ -56,12 +60,11 @@ def deploy(root: Path) -> dict[str, Any]:
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DeployError(f"Prefect refused {FILE}: {(done.stdout + done.stderr)[-2000:]}")
-    asyncio.run(_automate(names))
     return {
         "server": server,
         "deployments": wanted,
         "left_out": sorted({"/".join(each) for each in there}.difference(wanted)),
-        "automations": [_title(name) for name in names],
+        "automations": asyncio.run(_automate(names)),
         "next": f"prefect worker start --pool {POOL}",
     }
 
@@ -103,11 +106,16 @@ async def _prepare() -> None:
             )
 
 
-async def _automate(names: list[str]) -> None:
+async def _automate(names: list[str]) -> list[str]:
+    """Every automation, made anew; their names."""
     async with get_client() as client:
+        made = [orphans()]
         for name in names:
             deployment = await client.read_deployment_by_name(f"train/{name}")
-            await _apply(client, automation(name, deployment.id))
+            made.append(automation(name, deployment.id))
+        for each in made:
+            await _apply(client, each)
+    return [each.name for each in made]
 
 
 async def _apply(client: PrefectClient, wanted: Automation) -> None:
@@ -120,7 +128,7 @@ def automation(name: str, deployment: UUID) -> Automation:
     """What starts a training of workload `name` when drift wants one; it never promotes."""
     note = {"__prefect_kind": "jinja", "template": "{{ event.payload.reasons }}"}
     return Automation(
-        name=_title(name),
+        name=f"medpipe: retrain {name} on drift",
         description="Made by `medpipe deploy`; the change plan has a say before anything trains.",
         trigger=EventTrigger(
             expect={DRIFTED},
@@ -137,5 +145,28 @@ def automation(name: str, deployment: UUID) -> Automation:
     )
 
 
-def _title(name: str) -> str:
-    return f"medpipe: retrain {name} on drift"
+def orphans() -> Automation:
+    """What calls a run crashed whose process was killed, so that the next one need not wait for it.
+
+    A process that lives sends a heartbeat every half minute (prefect.toml). One that has ended, or
+    waits for a person, has said so.
+    """
+    ended = ("Completed", "Failed", "Cancelled", "Cancelling", "Crashed", "Suspended", "Paused")
+    later = ("AwaitingRetry", "AwaitingConcurrencySlot", "Scheduled")
+    beats = "prefect.flow-run.heartbeat"
+    return Automation(
+        name="medpipe: a run whose process is gone has crashed",
+        description="Made by `medpipe deploy`; `prefect deployment run` starts it again.",
+        trigger=EventTrigger(
+            after={beats},
+            expect={beats, *(f"prefect.flow-run.{state}" for state in (*ended, *later))},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=_SILENT,
+        ),
+        actions=[
+            ChangeFlowRunState(state=StateType.CRASHED, message=f"no sign of life in {_SILENT}")
+        ],
+    )

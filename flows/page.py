@@ -113,7 +113,8 @@ def asked(
     reasons = "\n".join(f"- {why}" for why in question.why)
     checks = "\n".join(f"- {check['why']}" for check in verdict["checks"] if check["passed"])
     answer = f"medpipe approve {question.workload} --reason"
-    columns = f"candidate ({_confidence(report)} interval) | less champion {verdict['champion']}"
+    champion = f"less champion {verdict['champion']}" if verdict["champion"] else "no champion yet"
+    columns = f"candidate ({_confidence(report)} interval) | {champion}"
     return f"""# May {question.workload} version {question.version} become champion?
 
 The gate allowed it. A person is asked because

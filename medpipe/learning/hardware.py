@@ -90,7 +90,7 @@ def exact(device: torch.device) -> Iterator[None]:
     filled = memory.fill_uninitialized_memory
     with (
         torch.random.fork_rng([device.index] if on_gpu else []),
-        torch.backends.cudnn.flags(benchmark=False, deterministic=True),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
         sdpa_kernel(SDPBackend.MATH) if on_gpu else nullcontext(),
     ):
         try:

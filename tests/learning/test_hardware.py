@@ -7,7 +7,7 @@ import torch
 
 from medpipe.config import TrainParams
 from medpipe.errors import ParamsError
-from medpipe.learning.hardware import choose, has_fast_bf16
+from medpipe.learning.hardware import choose, exact, has_fast_bf16
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
 
@@ -51,3 +51,11 @@ def test_a_gpu_that_is_not_there_is_refused() -> None:
 def test_a_strategy_that_splits_networks_is_refused() -> None:
     with pytest.raises(ParamsError, match="'fsdp'; known: auto, ddp"):
         choose(TrainParams(device="cpu", strategy="fsdp"))
+
+
+def test_a_training_that_is_exact_keeps_the_fast_kernels() -> None:
+    """Switched off, cuDNN leaves convolutions to loops over the images of a batch."""
+    with exact(torch.device("cpu")):
+        assert torch.backends.cudnn.enabled
+        assert torch.backends.cudnn.deterministic
+    assert not torch.backends.cudnn.deterministic

@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from medpipe import files, params_text
+from medpipe.checking import checked
 from medpipe.errors import ParamsError
 from medpipe.plan import coherent
 from medpipe.sections import (
@@ -106,14 +107,14 @@ def load(root: Path, workload: Workload) -> Params:
 def parse(section: Mapping[str, Any], workload: Workload) -> Params:
     """`section` as checked parameters; see `load`."""
     where = f"workloads.{workload.name}"
-    params = _checked(Params, section, where)
+    params = checked(Params, section, where)
     types = {
         "preprocess": workload.encode_params,
         "model": workload.model_params,
         "augment": workload.augment_params,
     }
     own = {
-        name: _checked(model, getattr(params, name) or {}, f"{where}.{name}")
+        name: checked(model, getattr(params, name) or {}, f"{where}.{name}")
         for name, model in types.items()
     }
     params = params.model_copy(update=own)
@@ -137,7 +138,7 @@ def shared(root: Path, model: type[S], name: str) -> S:
     """The checked section `name` beside `workloads` in ``root/params.yaml``; all share it."""
     path, text = _text(root)
     content = _content(text, path)
-    return _checked(model, (content or {}).get(name) or {}, name)
+    return checked(model, (content or {}).get(name) or {}, name)
 
 
 def effective(params: Params) -> dict[str, Any]:
@@ -359,44 +360,3 @@ def _check_axis(params: Params, name: str, axis: Axis, where: str) -> None:
             raise ParamsError(
                 f"params.yaml: {where}: {value!r}: {problem[0].lower()}{problem[1:]}"
             ) from None
-
-
-def _checked(model: type[S], section: Any, where: str) -> S:
-    if not isinstance(section, Mapping):
-        raise ParamsError(f"{where} must be a mapping of names to values, not {section!r}")
-    try:
-        return model.model_validate(dict(section))
-    except ValidationError as error:
-        lines = [_explained(model, detail, where) for detail in error.errors(include_url=False)]
-        raise ParamsError("params.yaml: " + "\n            ".join(lines)) from None
-
-
-def _explained(model: type[BaseModel], detail: Any, where: str) -> str:
-    path = [str(step) for step in detail["loc"]]
-    name = ".".join([where, *path])
-    if detail["type"] != "extra_forbidden":
-        return f"{name} is {detail['input']!r}: {detail['msg'][0].lower()}{detail['msg'][1:]}"
-    known = _keys_at(model, path[:-1])
-    near = difflib.get_close_matches(path[-1], known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"{name} is not a parameter; {hint}known here: {', '.join(known)}"
-
-
-def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Names of the parameters of the section that `path` leads to."""
-    annotation: Any = model
-    for step in path:
-        if get_origin(annotation) is dict:
-            annotation = get_args(annotation)[1]
-            continue
-        named = {field.alias or name: field for name, field in annotation.model_fields.items()}
-        annotation = named[step].annotation if step in named else None
-        if get_origin(annotation) is not dict and not _is_section(annotation):
-            return []
-    if not _is_section(annotation):
-        return []
-    return [field.alias or name for name, field in annotation.model_fields.items()]
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

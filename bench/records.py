@@ -41,9 +41,9 @@ _READY_S = 180
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("workloads", nargs="*", default=list(FOLDERS), choices=list(FOLDERS))
+    arguments.add_argument("workloads", nargs="*", choices=list(FOLDERS))
     data = Path(os.environ.get("MEDPIPE_REAL_DATA") or ROOT / "../shared/data").resolve()
-    for workload in arguments.parse_args().workloads:
+    for workload in arguments.parse_args().workloads or FOLDERS:
         with tempfile.TemporaryDirectory() as name:
             root = project(Path(name) / "project", workload, data / FOLDERS[workload])
             show(workload, root, data / FOLDERS[workload])

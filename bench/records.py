@@ -41,9 +41,12 @@ _READY_S = 180
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("workloads", nargs="*", choices=list(FOLDERS))
+    arguments.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(FOLDERS))
+    wanted = arguments.parse_args().workloads or list(FOLDERS)
+    if unknown := set(wanted) - set(FOLDERS):
+        arguments.error(f"not {', '.join(unknown)}: one of {', '.join(FOLDERS)}")
     data = Path(os.environ.get("MEDPIPE_REAL_DATA") or ROOT / "../shared/data").resolve()
-    for workload in arguments.parse_args().workloads or FOLDERS:
+    for workload in wanted:
         with tempfile.TemporaryDirectory() as name:
             root = project(Path(name) / "project", workload, data / FOLDERS[workload])
             show(workload, root, data / FOLDERS[workload])

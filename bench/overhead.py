@@ -137,6 +137,8 @@ def steps(run: Finished) -> list[tuple[str, float]]:
     # Where DVC has nothing to do after ingest it is asked once, before promote.
     said = "\n".join(line for _, line in run.lines)
     asked = [name for name in stages.NAMES if re.search(_ASKED.format(name), said)]
+    # The change plan is asked about data that were judged.
+    asked.insert(len(asked) - len({*asked} - {"ingest", "validate"}), "plan")
     return list(zip(["start", *asked, *after, "end"], took, strict=True))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from medpipe.monitoring.policy import MonitorParams
 from medpipe.plan.section import PlanParams
 from medpipe.workload import Section
 
@@ -360,5 +361,6 @@ class Params(Section):
     gate: GateParams = GateParams()
     plan: PlanParams = PlanParams()
     serve: ServeParams = ServeParams()
+    monitor: MonitorParams = MonitorParams()
     tune: TuneParams = TuneParams()
     image: ImageParams = ImageParams()

@@ -83,18 +83,17 @@ def of_parts(
     """
     past: dict[Part, list[Places]] = {}
     looks: list[dict[Key, Shift]] = []
-    for window in found:
+    for number, window in enumerate(found):
         look: dict[Key, Shift] = {}
         for whom, mask in windows.parts(window, watched, subgroups):
             places = window.places[mask]
             known = past.setdefault(whom, [])
             if sum(map(len, known)) < policy.own_past:
                 known.append(places)
-            elif len(places) >= policy.min_answers:
+            elif number >= len(found) - policy.among and len(places) >= policy.min_answers:
                 before = _counted(watched, np.concatenate(known))
                 look |= {(whom, s.fact, s.kind): s for s in _compared(watched, before, places)}
-        if look:
-            looks.append(look)
+        looks.append(look)
     return _lasting(looks[-policy.among :], policy)
 
 

@@ -1,0 +1,179 @@
+"""What all that was measured amounts to, and what to do about it. Pure: it reads nothing.
+
+ok      : nothing has moved, as far as it could be looked at
+watch   : something has moved once, or cannot be judged; look again when the next window is over
+drifted : a movement stays, or the answers turn out worse than the report promised
+
+What to do follows from what moved, in this order:
+
+look-at-data : facts are no longer stated, or the AUROC fell while the inputs stayed what they were.
+               Nothing should be learned from data that are broken, or whose outcomes are recorded
+               in another way; a person must look first.
+retrain      : the AUROC fell and the inputs have moved; or, before outcomes are known, inputs are
+               further from the training data than they were (another device, another laboratory).
+recalibrate  : outcomes are more, or fewer, than expected, and the AUROC held: prevalence changed.
+look-at-data : the mix of patients has moved and nothing else. Risks stay right while only the mix
+               changes, so there is nothing to mend until outcomes say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from medpipe.monitoring.movement import Movement
+from medpipe.monitoring.performance import Measured
+from medpipe.monitoring.policy import MonitorParams
+from medpipe.monitoring.windows import ALL, Part
+
+State = Literal["ok", "watch", "drifted"]
+Action = Literal["none", "retrain", "recalibrate", "look-at-data"]
+DISTANCE = "distance"
+_LISTED = 12
+"""Reasons in the verdict; the table beside it has all."""
+_WORDS = {
+    "auroc": "The answers order patients worse: AUROC",
+    "observed_expected": "Outcomes are not as many as expected: observed over expected",
+    "brier": "The risks are further from what happened: Brier score",
+    "estimated_auroc": "If every risk is right, patients are harder to tell apart now: "
+    "estimated AUROC",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found.
+
+    Parameters
+    ----------
+    unjudged : why the newest whole window is not judged; empty where it is
+    unknown : why performance is not judged; empty where it is
+    movements : of all, and of parts
+    measured : of answers whose outcome is known; p corrected
+    estimated : without outcomes
+    release_days : age of the release
+    """
+
+    unjudged: str
+    unknown: str
+    movements: tuple[Movement, ...]
+    measured: tuple[Measured, ...]
+    estimated: tuple[Measured, ...]
+    release_days: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The decision, and why, in sentences."""
+
+    state: State
+    action: Action
+    reasons: tuple[str, ...]
+
+
+def decide(evidence: Evidence, policy: MonitorParams) -> Verdict:
+    """The verdict on `evidence` by `policy`."""
+    lasting = sorted(
+        (m for m in evidence.movements if m.lasting), key=lambda m: (m.p, -abs(m.shift.size))
+    )
+    worse = [m for m in evidence.measured if is_worse(m, policy)]
+    passing = [m for m in evidence.movements if m.moved and not m.lasting]
+    harder = [m for m in evidence.estimated if is_worse(m, policy)]
+    reasons = [_outcome_sentence(m) for m in worse]
+    reasons += [_sentence(m, policy) for m in lasting]
+    reasons += [_sentence(m, policy) for m in passing]
+    reasons += [_outcome_sentence(m) for m in harder]
+    reasons += [said for said in (evidence.unjudged, evidence.unknown) if said]
+    reasons = _shortened(reasons)
+    if lasting or worse:
+        action, why = _cooled(_action(lasting, worse), evidence, policy)
+        return Verdict("drifted", action, (why, *reasons))
+    if passing or harder or evidence.unjudged:
+        return Verdict("watch", "none", tuple(reasons))
+    quiet = "Nothing that is watched has moved by more than chance and the floors of the policy."
+    return Verdict("ok", "none", (quiet, *reasons))
+
+
+def is_worse(found: Measured, policy: MonitorParams) -> bool:
+    """Whether it is both significantly and relevantly worse than promised."""
+    return found.worse and found.p <= policy.alpha
+
+
+def _action(lasting: Sequence[Movement], worse: Sequence[Measured]) -> tuple[Action, str]:
+    unstated = [m for m in lasting if m.shift.kind == "not stated"]
+    if unstated:
+        names = ", ".join(dict.fromkeys(m.shift.fact for m in unstated))
+        return "look-at-data", f"What is stated of {names} has changed: see what sends it."
+    if any(m.name == "auroc" for m in worse):
+        if lasting:
+            return "retrain", "Inputs have moved, and the model orders patients worse for it."
+        return "look-at-data", (
+            "The inputs are what they were and the model orders patients worse: either outcomes "
+            "are recorded in another way, or the inputs have another meaning. Find out which "
+            "before anything is trained on them."
+        )
+    if any(m.name == "observed_expected" for m in worse):
+        return "recalibrate", (
+            "The model orders patients as well as promised and its risks are off: prevalence has "
+            "changed."
+        )
+    if any(m.shift.fact == DISTANCE for m in lasting):
+        return "retrain", "Inputs are further from the training data than the reference was."
+    if worse:
+        return "look-at-data", "The risks are further from what happened, and no measure says why."
+    return "look-at-data", (
+        "The mix of what is asked has moved. If only the mix has, the risks are still right; "
+        "outcomes will tell."
+    )
+
+
+def _cooled(
+    found: tuple[Action, str], evidence: Evidence, policy: MonitorParams
+) -> tuple[Action, str]:
+    action, why = found
+    if action == "look-at-data" or evidence.release_days >= policy.cooldown_days:
+        return action, why
+    return "none", (
+        f"{why} To {action} waits until the release is {policy.cooldown_days} days old; it is "
+        f"{evidence.release_days:.0f}."
+    )
+
+
+def _sentence(found: Movement, policy: MonitorParams) -> str:
+    shift = found.shift
+    lasts = f"in {found.shown} of the last {policy.among} windows"
+    chance = f"p {found.p:.1g} by {shift.test}, {shift.now} answers against {shift.before}"
+    if shift.kind == "not stated":
+        return (
+            f"{_whose(found.whom)}{shift.fact} is not stated in {100 * shift.shown:.0f} %, "
+            f"{100 * shift.size:+.0f} points, {lasts} ({chance})."
+        )
+    return (
+        f"{_whose(found.whom)}{shift.fact} has moved, {lasts}: PSI {shift.shown:.2f}, "
+        f"{shift.size:.2f} of it beyond chance ({chance})."
+    )
+
+
+def _outcome_sentence(found: Measured) -> str:
+    reach = f" ({found.low:.3g} to {found.high:.3g})" if found.low is not None else ""
+    of = f"of {found.answers} answers"
+    question = f" for {found.question}" if found.question else ""
+    return (
+        f"{_whose(found.whom)}{_WORDS[found.name]}{question} {found.value:.3g}{reach} {of}, "
+        f"{found.promised:.3g} was promised (p {found.p:.1g})."
+    )
+
+
+def _whose(whom: Part) -> str:
+    return "" if whom == ALL else f"Of {' '.join(whom)}: "
+
+
+def _shortened(reasons: Sequence[str]) -> list[str]:
+    return list(_first(reasons))
+
+
+def _first(reasons: Sequence[str]) -> Iterator[str]:
+    yield from reasons[:_LISTED]
+    if len(reasons) > _LISTED:
+        yield f"And {len(reasons) - _LISTED} more: see the table."

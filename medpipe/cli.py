@@ -38,6 +38,7 @@ COMMANDS = {
     "status": ("release", "Which model is champion, and whether registry and release agree."),
     "certificate": ("release", "What the gate signed: show it, or check that it still fits."),
     "score": ("scoring", "The champion's answers for a whole source, as one table."),
+    "monitor": ("monitoring", "Whether what the champion is asked, or how it does, has changed."),
     "keys": ("access", "Who may ask the service: add, list and revoke API keys."),
     "audit": ("audit", "The record of every answer: verify it, show it, search it."),
     "feedback": ("feedback", "What became of answers: tell it by answer id, or look it up."),

@@ -9,6 +9,7 @@ reports/<workload>/train/   loss and score by epoch                   train
 models/<workload>/onnx/     what is served, and its parity            export
 reports/<workload>/evaluate/  report, page, plots, curves             evaluate
 reports/<workload>/tune/    what a search found                       (tune)
+reports/<workload>/monitor/ verdict, page, metrics                    (monitor)
 dist/edge/<workload>/       the champion for a machine of its own     (export --edge)
 .medpipe/                   this machine's own: keys, MLflow, Prefect, champions, checkpoints, audit
 """
@@ -150,6 +151,14 @@ class Layout:
     @property
     def tuning_report(self) -> Path:
         return self.root / "reports" / self.workload / "tune"
+
+    @property
+    def monitoring(self) -> Path:
+        return self.root / "reports" / self.workload / "monitor"
+
+    @property
+    def verdict(self) -> Path:
+        return self.monitoring / "verdict.json"
 
     @property
     def record(self) -> Path:

@@ -48,7 +48,7 @@ class Matter:
 
 def judge(matter: Matter, policy: MonitorParams) -> tuple[Evidence, Verdict]:
     """What was found, and what it amounts to."""
-    judged = [window for window in matter.found if len(window) >= policy.min_answers]
+    judged = large(matter.found, policy)
     known = _known(matter, policy)
     evidence = Evidence(
         unjudged=_unjudged(matter.found, policy),
@@ -65,11 +65,16 @@ def judge(matter: Matter, policy: MonitorParams) -> tuple[Evidence, Verdict]:
 
 
 def recent(found: Sequence[Window], policy: MonitorParams) -> list[Window]:
-    """The windows whose answers are judged by their outcomes."""
+    """The windows of the last `outcome_days`; older ones say nothing of today."""
     if not found:
         return []
     begin = found[-1].end - timedelta(days=policy.outcome_days)
     return [window for window in found if window.start >= begin] or [found[-1]]
+
+
+def large(found: Sequence[Window], policy: MonitorParams) -> list[Window]:
+    """The recent windows that hold enough answers to be judged."""
+    return [window for window in recent(found, policy) if len(window) >= policy.min_answers]
 
 
 def _unjudged(found: Sequence[Window], policy: MonitorParams) -> str:

@@ -19,8 +19,8 @@ class MonitorParams(Section):
     The defaults give the false alarms that `bench/alarms.py` counts (docs/monitor.md).
     """
 
-    window_days: int = Field(
-        7, ge=1, le=92, description="answers are judged by whole windows, counted from a Monday"
+    window_days: float = Field(
+        7, gt=0, le=92, description="answers are judged by whole windows, counted from a Monday"
     )
     min_answers: int = Field(
         50, ge=20, description="in a window, of all or of a part, before it is judged"
@@ -46,8 +46,8 @@ class MonitorParams(Section):
         description="answers of a site or subgroup, the first after the release, that its later "
         "ones are held against",
     )
-    outcome_days: int = Field(
-        91, ge=7, description="answers no older than this are judged by their outcomes"
+    outcome_days: float = Field(
+        91, gt=0, description="answers no older than this are judged by their outcomes"
     )
     min_outcomes: int = Field(100, ge=20, description="known before performance is judged")
     min_cases: int = Field(10, ge=5, description="of them, with the outcome and without it, each")
@@ -56,8 +56,14 @@ class MonitorParams(Section):
     observed_margin: Positive = Field(
         0.25, description="observed over expected outcomes beyond 1 + this, or below 1 / (1 + this)"
     )
-    cooldown_days: int = Field(
+    cooldown_days: float = Field(
         14, ge=0, description="after a release before it is said to retrain or recalibrate"
+    )
+
+    textfiles: str | None = Field(
+        None,
+        description="folder of node_exporter's textfile collector, where the metrics are put for "
+        "Prometheus; none: only beside the verdict",
     )
 
     @model_validator(mode="after")

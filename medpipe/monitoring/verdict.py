@@ -9,8 +9,8 @@ What to do follows from what moved, in this order:
 look-at-data : facts are no longer stated, or the AUROC fell while the inputs stayed what they were.
                Nothing should be learned from data that are broken, or whose outcomes are recorded
                in another way; a person must look first.
-retrain      : the AUROC fell and the inputs have moved; or, before outcomes are known, inputs are
-               further from the training data than they were (another device, another laboratory).
+retrain      : the AUROC fell and the inputs have moved; or, before outcomes are known, the
+               network's own features of them have (another device, another laboratory).
 recalibrate  : outcomes are more, or fewer, than expected, and the AUROC held: prevalence changed.
 look-at-data : the mix of patients has moved and nothing else. Risks stay right while only the mix
                changes, so there is nothing to mend until outcomes say so.
@@ -29,7 +29,8 @@ from medpipe.monitoring.windows import ALL, Part
 
 State = Literal["ok", "watch", "drifted"]
 Action = Literal["none", "retrain", "recalibrate", "look-at-data"]
-DISTANCE = "distance"
+INWARD = ("distance", "direction ")
+"""How facts begin that the network's own features tell of an input."""
 _LISTED = 12
 """Reasons in the verdict; the table beside it has all."""
 _WORDS = {
@@ -118,8 +119,8 @@ def _action(lasting: Sequence[Movement], worse: Sequence[Measured]) -> tuple[Act
             "The model orders patients as well as promised and its risks are off: prevalence has "
             "changed."
         )
-    if any(m.shift.fact == DISTANCE for m in lasting):
-        return "retrain", "Inputs are further from the training data than the reference was."
+    if any(m.shift.fact.startswith(INWARD) for m in lasting):
+        return "retrain", "To the network itself the inputs look otherwise than the reference."
     if worse:
         return "look-at-data", "The risks are further from what happened, and no measure says why."
     return "look-at-data", (

@@ -52,7 +52,7 @@ class Window:
 
 
 def cut(
-    rows: Iterable[Seen], watched: Watched, *, certificate: str, days: int, now: datetime
+    rows: Iterable[Seen], watched: Watched, *, certificate: str, days: float, now: datetime
 ) -> list[Window]:
     """The windows that were over by `now`, from the first answer of the release on, empty ones too.
 
@@ -110,16 +110,17 @@ def _ranges(fact: Fact) -> list[tuple[str, int, int]]:
     return [(name, *ends) for name, ends in zip(names, pairwise(bounds), strict=True)]
 
 
-def _number(at: datetime, days: int) -> int:
+def _number(at: datetime, days: float) -> int:
     return (at - MONDAY) // timedelta(days=days)
 
 
-def _window(number: int, rows: Sequence[Seen], watched: Watched, days: int) -> Window:
-    start = MONDAY + timedelta(days=number * days)
+def _window(number: int, rows: Sequence[Seen], watched: Watched, days: float) -> Window:
+    step = timedelta(days=days)
+    start = MONDAY + number * step
     places: Any = [row.bins for row in rows] or np.empty((0, len(watched.facts)))
     return Window(
         start,
-        start + timedelta(days=days),
+        start + step,
         tuple(row.answer_id for row in rows),
         np.array([row.site or "" for row in rows], dtype=np.str_),
         np.asarray(places, np.int8),

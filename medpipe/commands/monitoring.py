@@ -1,0 +1,73 @@
+"""``medpipe monitor``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from medpipe.commands import show
+from medpipe.project import open_workload
+
+
+@click.command()
+@click.argument("workload")
+@click.option(
+    "--window",
+    type=click.IntRange(1, 92),
+    metavar="DAYS",
+    help="Days of a window, for this look.  [default: monitor.window_days of params.yaml]",
+)
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Leave out what was answered before, for this look.  [default: since the release]",
+)
+@click.pass_obj
+def monitor(root: Path, workload: str, window: int | None, since: datetime | None) -> None:
+    """Say whether what WORKLOAD's champion is asked, or how it does, has changed.
+
+    Judges whole windows of the calendar by section monitor of params.yaml: for a person on stderr,
+    as JSON on stdout. Writes reports/WORKLOAD/monitor/: verdict.json with the verdicts before it,
+    index.html, and metrics for Prometheus; a look with --window or --since leaves these alone. A
+    verdict is a result, and exits with status 0 whatever it is.
+
+    \b
+    Example
+      medpipe monitor chest_xray
+    """
+    from medpipe.monitoring import monitor as monitoring  # delayed: SciPy and Jinja
+
+    opened = open_workload(workload, root)
+    result = monitoring.monitor(
+        opened.workload,
+        opened.params,
+        opened.layout,
+        now=datetime.now(UTC),
+        window_days=window,
+        since=since and since.replace(tzinfo=UTC),
+    )
+    click.echo(words(result), err=True)
+    show(result)
+
+
+def words(result: Mapping[str, Any]) -> str:
+    """The verdict, its reasons, and a line per fact of all answers, for a person."""
+    advice = f", advice: {result['action']}" if result["action"] != "none" else ""
+    lines = [f"{result['workload']}, version {result['version']}: {result['verdict']}{advice}"]
+    lines += [f"  {reason}" for reason in result["reasons"]]
+    whole = sorted((fact for fact in result["facts"] if not fact["whom"]), key=lambda f: f["p"])
+    if whole:
+        width = max(len(fact["fact"]) for fact in whole)
+        head = f"{'fact':{width}}  {'question':10}  {'shown':>7}  {'size':>7}  {'p':>8}  windows"
+        lines += ["", head]
+        lines += [
+            f"{fact['fact']:{width}}  {fact['kind']:10}  {fact['shown']:7.3f}  {fact['size']:+7.3f}"
+            f"  {fact['p']:8.2g}  {fact['windows']}"
+            for fact in whole
+        ]
+    return "\n".join(lines)

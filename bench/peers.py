@@ -39,6 +39,7 @@ class Scorer:
         _, inputs = self._workload.request(content, self._state, limits=self._settings["limits"])
         batch = {name: array[None] for name, array in inputs.items()}
         logit = float(self._session.run(["logit"], batch)[0][0]) / self._settings["temperature"]
+        logit += self._settings.get("intercept", 0.0)
         risk = 1 / (1 + math.exp(-logit))
         return {"risk": risk, "decision": risk >= self._settings["threshold"]}
 

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from medpipe.errors import DataError
-from medpipe.evaluation import calibration
 from medpipe.evaluation.sample import Floats, Sample
+from medpipe.objectives.binary import Binary, OperatingPoint
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class Scored:
         """(N,) of 0 and 1, where the label is yes or no."""
         return self.frame["label"].to_numpy().astype(np.int64)
 
-    def probabilities(self, temperature: float) -> Floats:
-        """(N,), as the service would answer a yes-or-no question at `temperature`."""
-        return calibration.probability(self.logits, temperature)
+    def probabilities(self, point: OperatingPoint) -> Floats:
+        """(N,), as the service would answer a yes-or-no question at `point`."""
+        return Binary().link(point.calibrated(self.logits))
 
-    def sample(self, temperature: float) -> Sample:
+    def sample(self, point: OperatingPoint) -> Sample:
         """Sorted and coded, for the metrics of a yes-or-no question."""
-        scores = self.probabilities(temperature)
+        scores = self.probabilities(point)
         return Sample.of(self.labels, scores, self.frame["group"].to_numpy())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from medpipe.errors import DataError
 from medpipe.objectives.objective import (
     Above0,
+    Finite,
     Floats,
     Objective,
     Point,
@@ -33,15 +34,21 @@ _NAMED = 5
 
 @dataclass(frozen=True)
 class OperatingPoint(Point):
-    """risk = sigmoid(logit / temperature), flagged from the threshold upwards.
+    """risk = sigmoid(logit / temperature + intercept), flagged from the threshold upwards.
 
-    `least` is that of `OUTCOMES`.
+    `least` is that of `OUTCOMES`. What evaluate fits has no intercept; a recalibration gives one.
     """
 
     temperature: Above0
     threshold: Share
     coverage: Share = 1.0
     least: tuple[Share, Share] = (0.0, 0.0)
+    intercept: Finite = 0.0
+
+    def calibrated(self, logits: Floats) -> NDArray[np.float64]:
+        """Logit of the risk, of the shape of `logits`."""
+        scores: NDArray[np.float64] = np.asarray(logits, np.float64) / self.temperature
+        return scores + self.intercept
 
 
 class Binary(Objective):
@@ -101,7 +108,8 @@ class Binary(Objective):
 
     def answer(self, logits: Floats, point: OperatingPoint) -> dict[str, Any]:
         """See `Objective.answer`; probability is that before calibration."""
-        risk = float(self.link(logits, point.temperature))
+        scores = point.calibrated(logits)
+        risk = float(self.link(scores))
         return {
             "probability": float(self.link(logits)),
             "risk": risk,
@@ -109,16 +117,18 @@ class Binary(Objective):
             "threshold": point.threshold,
             "possible": possible(
                 OUTCOMES,
-                self.shares(logits, point.temperature),
+                self.shares(scores),
                 least=point.least,
                 coverage=point.coverage,
             ),
         }
 
-    def shares(self, logits: Floats, temperature: float) -> NDArray[np.float64]:
-        """Probability of each of `OUTCOMES`, (…, 2), each with its own tail: 1 − risk has none."""
-        scores = np.asarray(logits, dtype=np.float64)
-        return self.link(np.stack([-scores, scores], axis=-1), temperature)
+    def shares(self, scores: Floats) -> NDArray[np.float64]:
+        """Probability of each of `OUTCOMES`, (…, 2), each with its own tail: 1 − risk has none.
+
+        `scores` are logits of the risk.
+        """
+        return self.link(np.stack([-scores, scores], axis=-1))
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """AUROC."""

@@ -13,6 +13,7 @@ from medpipe.errors import DataError, ParamsError
 from medpipe.objectives.binary import OUTCOMES, Binary
 from medpipe.objectives.objective import (
     Above0,
+    Finite,
     Floats,
     Objective,
     Point,
@@ -30,15 +31,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Points(Point):
-    """risk = sigmoid(logit / temperature) of each label, flagged from its threshold upwards.
+    """risk = sigmoid(logit / temperature + intercept) of each label, flagged from its threshold.
 
     All but `coverage` in the order of the labels; `least` is that of `binary.OUTCOMES` for each.
+    Without `intercepts` each is 0.
     """
 
     temperatures: tuple[Above0, ...]
     thresholds: tuple[Share, ...]
     coverage: Share = 1.0
     least: tuple[tuple[Share, Share], ...] = ()
+    intercepts: tuple[Finite, ...] = ()
+
+    def calibrated(self, logits: Floats) -> NDArray[np.float64]:
+        """Logit of each label's risk, of the shape of `logits`, (L,) or (N, L)."""
+        scores: NDArray[np.float64] = np.asarray(logits, np.float64) / np.array(self.temperatures)
+        scores += np.array(self.intercepts or 0.0)
+        return scores
 
 
 class Multilabel(Objective):
@@ -117,15 +126,14 @@ class Multilabel(Objective):
 
     def shares(self, logits: Floats, point: Points) -> NDArray[np.float64]:
         """Probability of each of `binary.OUTCOMES` of each label, (…, L, 2)."""
-        scaled = np.asarray(logits, dtype=np.float64) / np.array(point.temperatures)
-        return Binary().shares(scaled, 1.0)
+        return Binary().shares(point.calibrated(logits))
 
     def point(self, values: Mapping[str, Any]) -> Points:
-        """See `Objective.point`; one of each for each label, of `least` or none at all."""
+        """See `Objective.point`; one of each for each label; of some, none at all."""
         found: Points = super().point(values)
-        for name in ("temperatures", "thresholds", "least"):
+        for name in ("temperatures", "thresholds", "least", "intercepts"):
             count = len(getattr(found, name))
-            if count != self.outputs and (count or name != "least"):
+            if count != self.outputs and (count or name in ("temperatures", "thresholds")):
                 raise ParamsError(f"{name}: {count} numbers for {self.outputs} labels")
         return found
 

@@ -20,13 +20,15 @@ SETS = ("coverage", "least")
 POINTS = {
     "binary": (
         Binary(),
-        {"temperature": 2.0, "threshold": 0.6, "coverage": 0.9, "least": [0.3, 0.2]},
+        {"temperature": 2.0, "intercept": 0.0, "threshold": 0.6, "coverage": 0.9}
+        | {"least": [0.3, 0.2]},
     ),
     "multiclass": (GRADE, {"temperature": 2.0, "coverage": 0.9, "least": [0.1, 0.2, 0.3]}),
     "multilabel": (
         SIGNS,
         {
             "temperatures": [2.0, 1.0],
+            "intercepts": [0.0, 0.0],
             "thresholds": [0.8, 0.5],
             "coverage": 0.8,
             "least": [[0.2, 0.5], [0.3, 0.8]],
@@ -85,7 +87,7 @@ def test_before_anything_is_calibrated_everything_is_possible():
 
 
 def test_a_class_s_own_probability_keeps_its_tail():
-    shares = Binary().shares(np.array([60.0]), 1.0)
+    shares = Binary().shares(np.array([60.0]))
     assert shares[0, 0] == pytest.approx(math.exp(-60), rel=1e-9)  # 1 − risk would be 0
 
 
@@ -93,6 +95,15 @@ def test_a_risk_at_the_threshold_is_flagged():
     objective = POINTS["binary"][0]
     point = objective.point({"temperature": 1.0, "threshold": 0.5})
     assert objective.answer(np.float32(0), point)["decision"] is True
+
+
+def test_a_recalibrated_risk_has_an_intercept_and_its_probability_has_none():
+    objective = POINTS["binary"][0]
+    point = objective.point({**POINTS["binary"][1], "intercept": math.log(3)})
+    found = objective.answer(np.float32(2 * math.log(3)), point)
+    assert (found["probability"], found["risk"]) == pytest.approx((0.9, 0.9))  # odds 9, and 3 · 3
+    signs = SIGNS.point({**POINTS["multilabel"][1], "intercepts": [0.0, math.log(3)]})
+    assert SIGNS.risks(np.zeros(2), signs) == pytest.approx([0.5, 0.75])
 
 
 def test_of_classes_the_most_probable_is_the_decision():

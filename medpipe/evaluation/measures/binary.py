@@ -45,22 +45,22 @@ class Measured(Measures[OperatingPoint]):
     def operating_point(self, val: Scored, params: EvaluateParams) -> OperatingPoint:
         """Temperature, then threshold, then what is possible."""
         temperature = calibration.fit_temperature(val.labels, val.logits)
-        chosen = threshold.choose(val.sample(temperature), params.threshold)
-        point = OperatingPoint(temperature, chosen, coverage=params.conformal.coverage)
+        point = OperatingPoint(temperature, 0.0, coverage=params.conformal.coverage)
+        point = replace(point, threshold=threshold.choose(val.sample(point), params.threshold))
         negative, positive = conformal.least(self.outcomes(val, point), coverage=point.coverage)
         return replace(point, least=(negative, positive))
 
     def outcomes(self, scored: Scored, point: OperatingPoint) -> conformal.Outcomes:
         """Yes and no, for `conformal`."""
         assert isinstance(self.objective, Binary)
-        shares = self.objective.shares(scored.logits, point.temperature)
+        shares = self.objective.shares(point.calibrated(scored.logits))
         return conformal.Outcomes(OUTCOMES, shares, scored.labels, scored.groups)
 
     def measure(
         self, scored: Scored, point: OperatingPoint, params: EvaluateParams
     ) -> dict[str, Any]:
         """See `Measures.measure`."""
-        sample = scored.sample(point.temperature)
+        sample = scored.sample(point)
         return {
             "examples": len(sample),
             "groups": sample.group_count,
@@ -81,10 +81,10 @@ class Measured(Measures[OperatingPoint]):
         """Calibration (before and after the temperature) and threshold."""
         before, after = (
             {
-                name: float(function(test.sample(temperature).counts())[0])
+                name: float(function(test.sample(at).counts())[0])
                 for name, function in (("ece", calibration.ece), ("brier", calibration.brier))
             }
-            for temperature in (1.0, point.temperature)
+            for at in (OperatingPoint(1.0, point.threshold), point)
         )
         return {
             "calibration": {
@@ -104,7 +104,7 @@ class Measured(Measures[OperatingPoint]):
     ) -> dict[str, Any]:
         """See `compare.paired`."""
         scores = (
-            ranks(scored.logits) if metric == "auroc" else scored.probabilities(point.temperature)
+            ranks(scored.logits) if metric == "auroc" else scored.probabilities(point)
             for scored, point in (first, second)
         )
         return compare.paired(
@@ -153,7 +153,7 @@ class Measured(Measures[OperatingPoint]):
         return {
             "label": scored.labels,
             "logit": scored.logits,
-            "probability": scored.probabilities(point.temperature),
+            "probability": scored.probabilities(point),
         }
 
     def boost(self, fitting: Fitting) -> tuple[dict[str, Floats], int]:
@@ -165,14 +165,14 @@ class Measured(Measures[OperatingPoint]):
         return examples.choose(
             scored.frame["example"].tolist(),
             scored.labels,
-            scored.probabilities(point.temperature),
+            scored.probabilities(point),
             at=point.threshold,
             count=count,
         )
 
     def draw(self, test: Scored, point: OperatingPoint, report: Report) -> Drawn | None:
         """See `Measures.draw`."""
-        sample = test.sample(point.temperature)
+        sample = test.sample(point)
         if not sample.positives or not sample.negatives:
             return None
         from medpipe.evaluation import plots  # delayed: promote draws nothing

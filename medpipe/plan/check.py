@@ -82,12 +82,36 @@ def examine(
     return Finding(reason, tuple(broken))
 
 
-def occasions(plan: PlanParams, finding: Finding, *, is_first: bool) -> tuple[str, ...]:
+def examine_correction(
+    plan: PlanParams, correction: Mapping[str, float], reason: Reason
+) -> Finding:
+    """Hold a recalibration against `plan`.
+
+    Parameters
+    ----------
+    correction : its intercept and slope
+    """
+    limits = {"intercept": plan.recalibrate.intercept, "slope": plan.recalibrate.slope}
+    broken = [
+        f"plan.recalibrate.{name}: {name} is {correction[name]:.3g}; {limit}"
+        for name, bounds in limits.items()
+        if (limit := _beyond(bounds, correction[name])) is not None
+    ]
+    return Finding(reason, tuple(broken))
+
+
+def occasions(
+    plan: PlanParams, finding: Finding, *, is_first: bool = False, recalibrates: bool = False
+) -> tuple[str, ...]:
     """Why a person must approve what the gate allows, in words; none where nobody must."""
     causes = {
         "first": (is_first, "It would be the first champion"),
         "outside": (not finding.within, f"It is outside the plan: {'; '.join(finding.broken)}"),
-        "drift": (finding.reason == "drift", "It was trained because of drift"),
+        "drift": (
+            finding.reason == "drift",
+            f"It was {'recalibrated' if recalibrates else 'trained'} because of drift",
+        ),
+        "recalibration": (recalibrates, "Its risks were recalibrated"),
         "always": (True, "The plan wants every model approved"),
     }
     return tuple(why for occasion in plan.approve for (is_so, why) in [causes[occasion]] if is_so)

@@ -10,7 +10,8 @@ from medpipe.workload import Section
 
 Value = bool | int | float | str
 Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Occasion = Literal["first", "outside", "drift", "always"]
+Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Occasion = Literal["first", "outside", "drift", "recalibration", "always"]
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
@@ -63,6 +64,26 @@ class AcceptPlan(Section):
     ece_max: Limit | None = None
 
 
+class RecalibrationPlan(Section):
+    """Which answers risks may be recalibrated by, and how far without a person."""
+
+    days: int = Field(91, ge=7, le=1096, description="answers no older than this are looked at")
+    cases_least: int = Field(
+        50,
+        ge=10,
+        description="answers with the outcome, and as many without it, among those that are fitted "
+        "to and among those that judge, each",
+    )
+    intercept: Bounds = Field(
+        Bounds(low=-1.4, high=1.4),
+        description="log odds that are added; 1.4 makes the odds four times as high",
+    )
+    slope: Bounds = Field(Bounds(low=0.5, high=2.0), description="of the logit of the risk")
+    observed_margin: Above0 = Field(
+        0.25, description="observed over expected outcomes beyond 1 + this, or below 1 / (1 + this)"
+    )
+
+
 class PlanParams(Section):
     """What may change without a person, and when one is asked; no stage reads it."""
 
@@ -73,11 +94,12 @@ class PlanParams(Section):
     )
     data: DataPlan = DataPlan()
     accept: AcceptPlan = AcceptPlan()
+    recalibrate: RecalibrationPlan = RecalibrationPlan()
     approve: list[Occasion] = Field(
         default_factory=list,
         description="when a person must approve what the gate allowed: first (there is no champion "
-        "yet), outside (a run by hand outside this plan), drift (that was the reason), always; "
-        "none: never",
+        "yet), outside (a run by hand outside this plan), drift (that was the reason), "
+        "recalibration (of its risks, for whatever reason), always; none: never",
     )
     cooldown_h: Limit = Field(
         24, description="hours before drift that asks for the same may start another training"

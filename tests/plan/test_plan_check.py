@@ -106,6 +106,30 @@ def test_who_is_asked_is_said_with_the_reason():
     assert check.occasions(plan, calm, is_first=True) == ("It would be the first champion",)
 
 
+@pytest.mark.parametrize(
+    ("correction", "broken"),
+    [
+        ({"intercept": 1.4, "slope": 0.5}, ()),
+        ({"intercept": -1.41, "slope": 1.0}, ("intercept is -1.41; low is -1.4",)),
+        ({"intercept": 0.0, "slope": 2.5}, ("slope is 2.5; high is 2",)),
+    ],
+)
+def test_a_recalibration_stays_within_its_bounds(correction, broken):
+    found = check.examine_correction(PlanParams(), correction, "drift")
+    assert tuple(line.split(": ")[1] for line in found.broken) == broken
+    assert found.stops == bool(broken)
+
+
+def test_a_person_can_be_asked_of_recalibrations_alone():
+    plan = PlanParams.model_validate({"approve": ["recalibration", "drift"]})
+    found = check.examine_correction(plan, {"intercept": 0.5, "slope": 1.0}, "drift")
+    assert check.occasions(plan, found, recalibrates=True) == (
+        "Its risks were recalibrated",
+        "It was recalibrated because of drift",
+    )
+    assert check.occasions(plan, found) == ("It was trained because of drift",)
+
+
 def section(**plan):
     return config.parse(
         {"gate": {"floors": {"auroc": 0.8}}, "plan": plan}, workloads.get("chest_xray")

@@ -1,0 +1,126 @@
+"""Whether a correction may be released: a pure function of evidence and policy.
+
+The closed test has said on the earlier answers that something must be done; here the later ones
+say whether it helps. Log loss decides by the interval of the paired difference, because a release
+that does nothing for patients is not worth the change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from medpipe.gate import Check
+from medpipe.plan.section import RecalibrationPlan
+from medpipe.recalibration.evidence import Evidence
+from medpipe.recalibration.fit import ALPHA
+
+_SAME = 1e-9
+"""Of two AUROCs of one order of patients."""
+
+
+def checks(evidence: Evidence, policy: RecalibrationPlan) -> list[Check]:
+    """How `evidence` meets each demand; where answers are too few, that is all there is to say."""
+    enough = _enough(evidence, policy)
+    if not enough.passed:
+        return [enough]
+    needed = _needed(evidence)
+    return [enough, needed, *(_measured(evidence, policy) if needed.passed else ())]
+
+
+def _enough(evidence: Evidence, policy: RecalibrationPlan) -> Check:
+    fewest = min(evidence.fitted.rarer, evidence.judged.rarer)
+    parts = " and ".join(
+        f"{part.cases} of {part.answers} answers had the outcome ({part.since or 'none'} to "
+        f"{part.until or 'none'})"
+        for part in (evidence.fitted, evidence.judged)
+    )
+    why = (
+        f"To fit on and to judge by, {parts}; of those with and without it, {policy.cases_least} "
+        "each are needed in each"
+    )
+    return Check("outcomes", fewest >= policy.cases_least, fewest, policy.cases_least, why)
+
+
+def _needed(evidence: Evidence) -> Check:
+    passed = evidence.p_any <= ALPHA
+    why = (
+        f"The earlier outcomes {'ask' if passed else 'do not ask'} for other risks: were they "
+        f"right, outcomes so far from them would be seen with probability {evidence.p_any:.2g}"
+    )
+    return Check("correction needed", passed, evidence.p_any, ALPHA, why)
+
+
+def _measured(evidence: Evidence, policy: RecalibrationPlan) -> Iterator[Check]:
+    yield _observed(evidence, policy)
+    yield _slope(evidence)
+    yield from _losses(evidence)
+    yield from _order(evidence)
+    yield _decisions(evidence)
+
+
+def _observed(evidence: Evidence, policy: RecalibrationPlan) -> Check:
+    before, after = (each["observed_expected"] for each in (evidence.before, evidence.after))
+    off = [abs(math.log(each["value"])) for each in (before, after)]
+    passed = off[1] <= math.log1p(policy.observed_margin) and off[1] < off[0]
+    why = (
+        f"On later answers {after['value']:.2f} outcomes are seen for each expected "
+        f"({after['low']:.2f} to {after['high']:.2f}), uncorrected {before['value']:.2f}; allowed "
+        f"is a factor of {1 + policy.observed_margin:g}, and nearer to 1 than before"
+    )
+    limit = 1 + policy.observed_margin
+    return Check("observed over expected", passed, after["value"], limit, why)
+
+
+def _slope(evidence: Evidence) -> Check:
+    before, after = (each["calibration_slope"] for each in (evidence.before, evidence.after))
+    if after["value"] is None or before["value"] is None:
+        why = f"The calibration slope is undefined: {after.get('undefined', 'classes apart')}"
+        return Check("calibration slope", False, None, 1.0, why)
+    off = [abs(each["value"] - 1) for each in (before, after)]
+    passed = after["low"] <= 1 <= after["high"] or off[1] <= off[0] + _SAME
+    why = (
+        f"The calibration slope on later answers is {after['value']:.2f} ({after['low']:.2f} to "
+        f"{after['high']:.2f}), uncorrected {before['value']:.2f}; it must reach 1, or come no "
+        "further from it"
+    )
+    return Check("calibration slope", passed, after["value"], 1.0, why)
+
+
+def _losses(evidence: Evidence) -> Iterator[Check]:
+    loss, brier = evidence.gain["log_loss"], evidence.gain["brier"]
+    why = (
+        f"Log loss on later answers changes by {loss['value']:+.4f} ({loss['low']:+.4f} to "
+        f"{loss['high']:+.4f}); all of the interval must be below 0"
+    )
+    yield Check("log loss", loss["high"] < 0, loss["high"], 0.0, why)
+    why = (
+        f"The Brier score on later answers changes by {brier['value']:+.4f} ({brier['low']:+.4f} "
+        f"to {brier['high']:+.4f}); it may not rise"
+    )
+    yield Check("brier", brier["value"] <= 0, brier["value"], 0.0, why)
+
+
+def _order(evidence: Evidence) -> Iterator[Check]:
+    before, after = (each["auroc"] for each in (evidence.before, evidence.after))
+    same = abs(before["value"] - after["value"]) <= _SAME
+    why = f"The order of patients is {'the same' if same else 'another'}: the line rises"
+    yield Check("order of patients", same, after["value"], before["value"], why)
+    low = evidence.promised.get("low")
+    reached = low is None or after["high"] >= low
+    why = (
+        f"The AUROC on later answers is {after['value']:.3f} ({after['low']:.3f} to "
+        f"{after['high']:.3f}); the report promised {'nothing' if low is None else f'{low:.3f}'} "
+        "at least. Where patients are told apart worse, another calibration mends nothing"
+    )
+    yield Check("auroc held", reached, after["high"], low, why)
+
+
+def _decisions(evidence: Evidence) -> Check:
+    changed, judged = evidence.changed, evidence.judged.answers
+    why = f"{changed} of {judged} later answers would be flagged otherwise"
+    if evidence.keeps_risk:
+        why += "; the threshold was set as a risk, and stays one"
+    else:
+        why += "; the threshold moves with the risks, so none may be"
+    return Check("decisions", changed == 0 or evidence.keeps_risk, changed, 0, why)

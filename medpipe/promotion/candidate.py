@@ -9,7 +9,8 @@ version.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ _NEEDED = (
 
 _OF_THE_ANSWER = (
     *("objective", "operating_point", "calibration", "threshold", "interval", "familiar"),
+    "recalibration",
 )
 """Sections that say how an answer comes about; which there are depends on the objective."""
 
@@ -53,6 +55,9 @@ class Candidate:
     settings : settings.json without what the registry adds (version)
     code : file of ours that reads and encodes an example, below `SOURCE` → SHA-256
     content : see the module
+    base : content of the trained model, where this is a recalibration of it
+    expires : of the certificate that it inherits; None for a day of its own
+    tags : of its version, beside the usual ones
     """
 
     workload: Workload
@@ -63,6 +68,9 @@ class Candidate:
     settings: dict[str, Any]
     code: dict[str, str]
     content: str
+    base: str | None = None
+    expires: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run_id(self) -> str:
@@ -90,12 +98,6 @@ def read(workload: Workload, params: config.Params, layout: Layout) -> Candidate
     state = layout.onnx / "state.json"
     files.read_json(state, made_by=f"medpipe stage export {workload.name}")
     settings, code = _settings(report, params), encoder(workload.name)
-    parts = {
-        "model": report["artefact_sha256"],
-        "state": files.sha256(state),
-        "settings": {name: value for name, value in settings.items() if name != "run_id"},
-        "code": code,
-    }
     return Candidate(
         workload=workload,
         report=report,
@@ -104,8 +106,25 @@ def read(workload: Workload, params: config.Params, layout: Layout) -> Candidate
         state=state,
         settings=settings,
         code=code,
-        content=certificate.digest(parts),
+        content=content(report["artefact_sha256"], state, settings, code),
     )
+
+
+def content(artefact: str, state: Path, settings: dict[str, Any], code: dict[str, str]) -> str:
+    """See the module.
+
+    Parameters
+    ----------
+    artefact : SHA-256 of the ONNX file
+    settings, code : see `Candidate`
+    """
+    parts = {
+        "model": artefact,
+        "state": files.sha256(state),
+        "settings": {name: value for name, value in settings.items() if name != "run_id"},
+        "code": code,
+    }
+    return certificate.digest(parts)
 
 
 def encoder(workload: str) -> dict[str, str]:
@@ -154,7 +173,7 @@ def write_release(
         **change,
         "approver": approver,
         "issued": now.isoformat(),
-        "expires": days and (now + timedelta(days=days)).isoformat(),
+        "expires": candidate.expires or (days and (now + timedelta(days=days)).isoformat()),
         "digests": {name: files.sha256(folder / name) for name in certificate.COVERED},
         "code": candidate.code,
     }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from medpipe import certificate, files, keys, tracking
@@ -14,15 +12,11 @@ from medpipe.paths import SOURCE, Layout
 from medpipe.plan.check import BY_HAND, Reason
 from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
-from medpipe.promotion import judgement, record
+from medpipe.promotion import judgement, record, release
 from medpipe.promotion.approval import POLICY
-from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.champion import fetched, follow, keep, misplaced, scratch, settled
-from medpipe.promotion.judgement import Judgement
-from medpipe.promotion.record import Held, Ledger, Record
+from medpipe.promotion.champion import fetched, follow, misplaced, settled
+from medpipe.promotion.record import Record
 from medpipe.workload import Workload
-
-_CONTENT = "medpipe.content"
 
 
 def promote(
@@ -60,18 +54,19 @@ def promote(
     """
     candidate = candidates.read(workload, params, layout)
     with files.locked(layout.record.with_suffix(".lock")):
-        ledger = _ledger(layout)
+        ledger = release.ledger(layout)
         notes = list(ledger.problems)
         if not dry_run:
             notes += settled(layout, ledger)
         held = ledger.record
-        if held is not None and held.champion.content == candidate.content:
+        # What was recalibrated since is not taken back by a training that finds nothing new.
+        if held is not None and candidate.content in (held.champion.content, held.champion.base):
             done = _already(layout, held, notes)
             if done is not None:
                 return done
-        version = tracking.find(layout, _CONTENT, candidate.content)
+        version = tracking.find(layout, release.CONTENT, candidate.content)
         reason = judgement.reason_of(
-            layout, candidate, held, version=version, given=reason, now=_now()
+            layout, candidate, held, version=version, given=reason, now=release.now()
         )
         judged = judgement.judge(
             workload,
@@ -84,21 +79,18 @@ def promote(
             reason=reason,
         )
         if dry_run:
-            return _told(layout, held, version, judged, notes)
-        version = version or _registered(layout, candidate)
-        tracking.set_alias(layout, "candidate", version)
-        judged = judgement.asked(
-            layout, params, judged, candidate, held, version=version, run=run, now=_now()
+            return release.told(layout, held, version, judged, notes)
+        return release.carry_out(
+            layout,
+            params,
+            candidate,
+            held,
+            judged,
+            version=version,
+            approver=approver,
+            run=run,
+            notes=notes,
         )
-        approver = judged.approver or approver
-        with scratch() as folder:
-            champion = None
-            if judged.verdict.allowed:
-                champion = _signed(layout, params, candidate, folder, version, judged, approver)
-            _log_verdict(layout, candidate, folder, version, judged, notes, approver)
-        if champion is not None:
-            held = _committed(layout, champion, held, judged, approver)
-        return _told(layout, held, version, judged, notes)
 
 
 def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) -> dict[str, Any]:
@@ -116,7 +108,7 @@ def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) 
     """
     approvals.ensure_text("reason", reason)
     with files.locked(layout.record.with_suffix(".lock")):
-        ledger = _ledger(layout)
+        ledger = release.ledger(layout)
         held = ledger.record
         if held is None:
             raise TrackingError(f"no model of {workload.name} was ever promoted; nothing to undo")
@@ -138,7 +130,7 @@ def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) 
                 withdrawn=(*held.withdrawn, held.champion.version),
                 approver=approver,
                 reason=reason,
-                at=_now().isoformat(),
+                at=release.now().isoformat(),
             )
             record.commit(layout, after, keys.signing_key(layout.home))
             follow(layout, after, at_hand=folder)
@@ -159,7 +151,7 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
     ledger = record.read(layout)
     problems = [*ledger.problems, *misplaced(layout, ledger.record), *_outdated(layout)]
     held = ledger.record
-    question = approvals.waiting(layout, _now())
+    question = approvals.waiting(layout, release.now())
     facts: dict[str, Any] = {
         "workload": workload.name,
         "fits": not problems,
@@ -200,124 +192,10 @@ def _outdated(layout: Layout) -> list[str]:
     except CertificateError as error:
         found.append(str(error))
     try:
-        certificate.verify_time(signed, _now())
+        certificate.verify_time(signed, release.now())
     except CertificateError as error:
         found.append(str(error))
     return found
-
-
-def _ledger(layout: Layout) -> Ledger:
-    """The record, when there is a genuine one or none at all.
-
-    Going on without a champion because its record was damaged would skip the comparison with it.
-    """
-    ledger = record.read(layout)
-    if ledger.record is None and ledger.problems:
-        raise CertificateError(
-            f"{ledger.problems[0]}. If it cannot be restored, remove the registered model's tag "
-            f"{record.TAG} and {layout.record} to begin anew"
-        )
-    return ledger
-
-
-def _registered(layout: Layout, candidate: Candidate) -> str:
-    """A new version for the candidate, in the registry of the run that it came from."""
-    run_id = tracking.ensure_run(layout, candidate.run_id)
-    report = candidate.report
-    tags = {
-        _CONTENT: candidate.content,
-        "medpipe.artefact": report["artefact_sha256"],
-        "medpipe.variant": report["variant"],
-        "medpipe.run": candidate.run_id,
-        "medpipe.data": str(report["data"]["raw_version"]),
-        "medpipe.commit": str(report["data"]["commit"]),
-    }
-    return tracking.register(layout, run_id, candidate.model, tags, [candidate.state])
-
-
-def _signed(
-    layout: Layout,
-    params: Params,
-    candidate: Candidate,
-    folder: Path,
-    version: str,
-    judged: Judgement,
-    approver: str,
-) -> Held:
-    """Write and sign the release in the empty `folder`, and keep it in the registry."""
-    signed = candidates.write_release(
-        candidate,
-        folder,
-        version=version,
-        verdict=judged.verdict,
-        policy=judged.policy,
-        change=judgement.stated(judged, params),
-        approver=approver,
-        key=keys.signing_key(layout.home),
-        now=_now(),
-    )
-    champion = Held(version, certificate.digest(signed), candidate.content)
-    keep(layout, champion, folder)
-    return champion
-
-
-def _committed(
-    layout: Layout, champion: Held, held: Record | None, judged: Judgement, approver: str
-) -> Record:
-    """Put `champion` into the record once it is back from the registry, and let all follow."""
-    withdrawn = held.withdrawn if held else ()
-    with fetched(layout, champion) as folder:
-        after = Record(
-            workload=layout.workload,
-            sequence=held.sequence + 1 if held else 1,
-            action="promote",
-            champion=champion,
-            previous=_previous(held, champion),
-            withdrawn=tuple(version for version in withdrawn if version != champion.version),
-            approver=approver,
-            reason=judged.reason,
-            at=_now().isoformat(),
-        )
-        record.commit(layout, after, keys.signing_key(layout.home))
-        follow(layout, after, at_hand=folder)
-    return after
-
-
-def _previous(held: Record | None, champion: Held) -> Held | None:
-    """What a rollback goes back to: never the champion itself under its expired certificate."""
-    if held is None:
-        return None
-    return held.previous if held.champion.version == champion.version else held.champion
-
-
-def _log_verdict(
-    layout: Layout,
-    candidate: Candidate,
-    release: Path,
-    version: str,
-    judged: Judgement,
-    notes: list[str],
-    approver: str,
-) -> None:
-    """The verdict, its reasons and, where there is one, the certificate: to run and version."""
-    outcome = judged.as_json() | {"notes": notes}
-    tags = {
-        "medpipe.verdict": judged.word,
-        "medpipe.explanation.reasons": "; ".join(outcome["reasons"]) or "none",
-        "medpipe.approver": approver,
-    }
-    tracking.tag_version(layout, version, tags)
-    verdict = release / "verdict.json"
-    files.write_json(verdict, {**outcome, "version": version, "approver": approver})
-    signed = release / certificate.FILE
-    tracking.add_to_run(
-        layout,
-        candidate.run_id,
-        {"gate/allowed": float(outcome["allowed"])},
-        [verdict, *([signed] if signed.exists() else [])],
-        folder=f"promotion/version-{version}",
-        tags={**tags, "medpipe.version": version},
-    )
 
 
 def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] | None:
@@ -325,15 +203,16 @@ def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] |
     with fetched(layout, held.champion) as folder:
         signed = certificate.read(folder)
     try:
-        certificate.verify_time(signed, _now())
+        certificate.verify_time(signed, release.now())
     except CertificateError as error:
         notes.append(str(error))
         return None
+    since = "" if held.champion.base is None else ", its risks recalibrated"
     return {
         "workload": layout.workload,
         "version": held.champion.version,
         "allowed": True,
-        "summary": "already champion; nothing changed",
+        "summary": f"already champion{since}; nothing changed",
         "reasons": [],
         "checks": signed["checks"],
         "comparison": None,
@@ -355,35 +234,3 @@ def _rolled_back(held: Record, notes: list[str]) -> dict[str, Any]:
         "summary": f"version {version} is champion again; version {withdrawn} is withdrawn",
         "notes": notes,
     }
-
-
-def _told(
-    layout: Layout,
-    held: Record | None,
-    version: str | None,
-    judged: Judgement,
-    notes: list[str],
-) -> dict[str, Any]:
-    verdict = judged.verdict
-    failed = len(verdict.reasons)
-    if verdict.allowed:
-        is_champion = held is not None and held.champion.version == version
-        asks = f", if a person approves: {approvals.told(judged.why)}" if judged.why else ""
-        summary = "is champion now" if is_champion else f"would be allowed{asks}"
-    elif judged.waits:
-        summary = f"the gate allowed it; {verdict.reasons[0]}"
-    else:
-        summary = f"refused, {failed} of {len(verdict.checks)} checks: {verdict.reasons[0]}"
-    return {
-        "workload": layout.workload,
-        "version": version,
-        "summary": summary,
-        "champion": held.champion.version if held else None,
-        "certificate": held.champion.certificate if held else None,
-        **judged.as_json(),
-        "notes": notes,
-    }
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

@@ -39,6 +39,7 @@ class Judgement:
     params : effective, of this candidate
     why : why a person must approve it; none where nobody must, or the gate refused it
     approval : the question, once it was asked
+    cause : why it may become champion, for the record
     """
 
     verdict: Verdict
@@ -50,6 +51,7 @@ class Judgement:
     why: tuple[str, ...]
     approval: Approval | None = None
     answer: Answer | None = None
+    cause: str = "the gate allowed it"
 
     @property
     def waits(self) -> bool:
@@ -65,7 +67,7 @@ class Judgement:
     def reason(self) -> str:
         """Why it becomes champion, for the record."""
         said = f"; approved: {self.answer.reason}" if self.answer else ""
-        return f"the gate allowed it{said}"
+        return f"{self.cause}{said}"
 
     @property
     def word(self) -> str:

@@ -32,11 +32,13 @@ class Held:
     version : in the registry
     certificate : digest of its certificate
     content : digest of all that the service would do; see `promotion.candidate`
+    base : content of the trained model, where this is a recalibration of it; None where it is not
     """
 
     version: str
     certificate: str
     content: str
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Record:
 
     workload: str
     sequence: int
-    action: Literal["promote", "rollback"]
+    action: Literal["promote", "recalibrate", "rollback"]
     champion: Held
     previous: Held | None
     withdrawn: tuple[str, ...]

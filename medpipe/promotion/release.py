@@ -156,12 +156,14 @@ def _log_verdict(
     tracking.tag_version(layout, version, tags)
     verdict = release / "verdict.json"
     files.write_json(verdict, {**outcome, "version": version, "approver": approver})
-    signed = release / certificate.FILE
+    papers = [verdict, release / certificate.FILE, release / "report.json"]
+    if candidate.base is not None:  # of a trained model, evaluate has put it there
+        papers[-1].write_bytes(certificate.canonical(candidate.report))
     tracking.add_to_run(
         layout,
         candidate.run_id,
         {"gate/allowed": float(outcome["allowed"])},
-        [verdict, *([signed] if signed.exists() else [])],
+        [paper for paper in papers if paper.exists()],
         folder=f"promotion/version-{version}",
         tags={**tags, "medpipe.version": version},
     )

@@ -99,8 +99,8 @@ def weigh(
     cases_least: int,
     keeps_risk: bool,
     promised: Mapping[str, Any],
-) -> tuple[Evidence, OperatingPoint]:
-    """What `known` says of the risks at `point`, and the point that it asks for.
+) -> Evidence:
+    """What `known` says of the risks at `point`.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def weigh(
         known.answered, start, Part.of(earlier), Part.of(later), keeps_risk, promised=promised
     )
     if min(earlier.rarer, later.rarer) < cases_least:
-        return evidence, point
+        return evidence
     found = fitting.fit(point.calibrated(given[:at]), earlier.outcomes)
     after = moved(point, found.correction, keeps_risk=keeps_risk)
     figures = [_figures(later, given[at:], each, params) for each in (point, after)]
@@ -132,7 +132,7 @@ def weigh(
             "gain": _gain(later, given[at:], (point, after), params),
             "changed": int((flagged[0] != flagged[1]).sum()),
         }
-    ), after
+    )
 
 
 def _figures(

@@ -11,7 +11,7 @@ from medpipe.plan.section import RecalibrationPlan
 from medpipe.recalibration.evidence import Evidence, weigh
 from medpipe.recalibration.judge import checks
 from medpipe.recalibration.known import Known
-from medpipe.recalibration.moved import logits, risk
+from medpipe.recalibration.moved import logits, moved, risk
 from medpipe.sections import EvaluateParams
 
 POLICY = RecalibrationPlan(cases_least=30)
@@ -38,7 +38,8 @@ def hospital(share, count, *, seed=0, before=0.15, told_apart=APART, noise=0.0):
 
 def weighed(known, **changes):
     options = {"cases_least": 30, "keeps_risk": False, "promised": PROMISED, **changes}
-    return weigh(known, POINT, EvaluateParams(resamples=100), **options)
+    evidence = weigh(known, POINT, EvaluateParams(resamples=100), **options)
+    return evidence, moved(POINT, evidence.correction, keeps_risk=options["keeps_risk"])
 
 
 def failed(evidence):

@@ -10,5 +10,14 @@ the next promote on.
 from medpipe.promotion.approval import POLICY
 from medpipe.promotion.decision import promote, rollback, status
 from medpipe.promotion.judgement import planned
+from medpipe.promotion.recalibration import is_recalibration, recalibrate
 
-__all__ = ["POLICY", "planned", "promote", "rollback", "status"]
+__all__ = [
+    "POLICY",
+    "is_recalibration",
+    "planned",
+    "promote",
+    "recalibrate",
+    "rollback",
+    "status",
+]

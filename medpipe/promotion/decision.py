@@ -146,7 +146,8 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
     dict
         workload, summary, fits, problems, champion, previous, candidate (versions), sequence,
         action, approver, reason, at, withdrawn, release (folder), certificate (digest), registry,
-        waits (the question to a person, while it is open).
+        waits (the question to a person, while it is open), recalibrates (version of the trained
+        model whose risks the champion puts right; None where it is one itself).
     """
     ledger = record.read(layout)
     problems = [*ledger.problems, *misplaced(layout, ledger.record), *_outdated(layout)]
@@ -164,6 +165,10 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         return {**facts, "champion": None, "previous": None, "summary": "nothing is promoted yet"}
     version = held.champion.version
     words = "everything fits" if not problems else f"{len(problems)} thing(s) do not fit"
+    base = held.champion.base and tracking.find(layout, release.CONTENT, held.champion.base)
+    is_what = (
+        "champion" if base is None else f"champion, version {base} with its risks recalibrated"
+    )
     return {
         **facts,
         "champion": version,
@@ -176,7 +181,8 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         "withdrawn": list(held.withdrawn),
         "release": str(layout.champion),
         "certificate": held.champion.certificate,
-        "summary": f"version {version} is champion; {words}",
+        "recalibrates": base,
+        "summary": f"version {version} is {is_what}; {words}",
     }
 
 

@@ -28,4 +28,11 @@ def test_every_query_names_a_gauge_and_labels_that_it_has(asked):
 
 def test_what_decides_is_shown(asked):
     shown = {QUERY.match(query)[1].removeprefix("medpipe_monitor_") for query, _ in asked}
-    assert shown >= {"verdict", "action", "moved", "psi_beyond_chance", "auroc", "observed_expected"}
+    assert shown >= {
+        "verdict",
+        "action",
+        "moved",
+        "psi_beyond_chance",
+        "auroc",
+        "observed_expected",
+    }

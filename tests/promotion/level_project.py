@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,6 +17,7 @@ from medpipe.evaluation.measures.binary import OperatingPoint
 from medpipe.evaluation.report import report_for
 from medpipe.evaluation.scored import Scored
 from medpipe.paths import Layout
+from medpipe.promotion import recalibration
 from medpipe.serving.session import Session
 from medpipe.tables.raw import Raw
 from medpipe.workload import Section, Workload
@@ -48,7 +50,7 @@ class Level(Workload):
         raise AssertionError("not used")
 
     def read(self, payload, *, limits):
-        raise AssertionError("not used")
+        return json.loads(payload)
 
     def fit(self, rows, params):
         raise AssertionError("not used")
@@ -167,6 +169,9 @@ class Project:
 
     def promote(self, **options):
         return promotion.promote(self.workload, self.params, self.layout, **options)
+
+    def recalibrate(self, **options):
+        return recalibration.recalibrate(self.workload, self.params, self.layout, **options)
 
     def answer(self, approved, version="1", approver="Dr. B", reason="looked", at=None):
         return promotion.approval.answer(

@@ -183,7 +183,7 @@ def _measured(card: Mapping[str, Any]) -> list[str]:
         "unfamiliar beyond distance": (card.get("familiar") or {}).get("distance"),
     }
     rows = [(name, str(value)) for name, value in facts.items() if value is not None]
-    found = [f"## Where it comes from\n{_table(('what', 'value'), rows)}"]
+    found = [f"## Where it comes from\n{_table(('what', 'value'), rows)}", *_recalibrated(card)]
     for name, split in card["splits"].items():
         if split and split.get("metrics"):
             people = f"{split.get('examples')} examples of {split.get('groups')} patients"
@@ -201,6 +201,18 @@ def _measured(card: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def _recalibrated(card: Mapping[str, Any]) -> list[str]:
+    """What was made of the model's own answers since it was measured; nothing where it is new."""
+    section = card.get("recalibration")
+    if section is None:
+        return []
+    first = (
+        f"The model of version {section['of']} with other risks. What was measured on test was "
+        "with those that it had before: there, only what does not depend on them still holds."
+    )
+    return [f"## Recalibrated\n{' '.join([first, *section['words']])}"]
+
+
 def _sure(
     sets: Mapping[str, Any] | None, flagged: Mapping[str, Any] | None, split: str
 ) -> list[tuple[str, str]]:
@@ -211,7 +223,7 @@ def _sure(
         shares |= {f"the same where {name}": each for name, each in sets["outcomes"].items()}
         words = {"one": "a single outcome possible", "several": "several", "none": "none"}
         shares |= {words[name]: each for name, each in sets["sizes"].items()}
-    if flagged and flagged[split]:
+    if flagged and flagged.get(split):
         shares["unfamiliar inputs"] = flagged[split]
     return [(name, _interval(value)) for name, value in shares.items()]
 

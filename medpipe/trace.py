@@ -43,8 +43,9 @@ def trace(answer_id: str, root: Path, *, patients: bool = False) -> dict[str, An
     Returns
     -------
     dict
-        answer, became (outcome, history), model, run, code, data, split, patients (each absent
-        where it is not known) and missing: sentences.
+        answer, became (outcome, history), model, run, code, data, split, recalibration (where the
+        model's risks were put right by outcomes), patients (each absent where it is not known) and
+        missing: sentences.
 
     Raises
     ------
@@ -81,6 +82,9 @@ def words(found: dict[str, Any]) -> list[str]:
                 f"{side} {count['groups']} patients" for side, count in split["counts"].items()
             ),
         ]
+    if "recalibration" in found:
+        section = found["recalibration"]
+        lines.append(f"risks    of version {section['of']}, recalibrated: {section['words'][1]}")
     for each in found["became"]["history"]:
         said = "taken back" if each["value"] is None else json.dumps(each["value"])
         lines.append(f"became   {each['label']}: {said}, told by {each['told_by']}, {each['at']}")
@@ -120,6 +124,7 @@ def _made_from(
         "code": _code(layout, str(signed["commit"]), missing),
         "data": _data(layout, signed, missing),
         "split": card["receipt"],
+        **({"recalibration": card["recalibration"]} if "recalibration" in card else {}),
     }
     if patients:
         found["patients"] = _patients(layout, signed, card, missing)

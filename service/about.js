@@ -22,6 +22,13 @@ function splits(card) {
         Object.entries(split.metrics).map(([metric, value]) => [words(metric), measured(value)]))));
 }
 
+/** What was made of the model's own answers since it was measured. */
+function recalibrated(card) {
+  if (!card.recalibration) return "";
+  const { of, words: said } = card.recalibration;
+  return folded(`Recalibrated: version ${of} with other risks`, ...said.map(each => element("p", {}, each)));
+}
+
 function subgroups(card) {
   const judged = (card.subgroups ?? []).filter(each => each.metrics);
   if (!judged.length) return "";
@@ -76,6 +83,6 @@ function about(papers) {
       ["Valid until", until(certificate)],
       ["Measured", when(card.measured)],
     ]),
-    gate(certificate), splits(card), subgroups(card), signed(papers),
+    gate(certificate), recalibrated(card), splits(card), subgroups(card), signed(papers),
   ].flat().filter(Boolean);
 }

@@ -282,7 +282,11 @@ def _report(champion: Champion, found: Evidence, after: OperatingPoint) -> dict[
         "operating_point": after.as_json(),
         "threshold": {**(card.get("threshold") or {}), "value": after.threshold},
         "splits": {**card["splits"], "answers": answered},
-        "recalibration": {"of": champion.held.version, **section},
+        "recalibration": {
+            "of": champion.held.version,
+            "words": words.sentences(found),
+            **section,
+        },
     }
 
 

@@ -23,6 +23,10 @@ from medpipe.tables.raw import Raw
 from medpipe.workload import Section, Workload
 
 PATIENTS = 60
+RECEIPT = {
+    **{"digest": "d", "clean": True, "problems": []},
+    "counts": {"test": {"examples": PATIENTS, "groups": PATIENTS}},
+}
 
 
 class Level(Workload):
@@ -148,7 +152,7 @@ class Project:
             "variant": "fp32",
             "artefact_sha256": digest,
             "data": {"raw_version": "v", "commit": "c"},
-            "receipt": {"digest": "d", "clean": True, "problems": []},
+            "receipt": RECEIPT,
             "validation": {"passed": True, "failed": []},
             "parity": {"auroc_lost": 0.0, "probability_p95": 0.0},
             "latency_ms": {"p95": 1.0},

@@ -39,6 +39,7 @@ CARD = {
             },
         }
     },
+    "recalibration": {"of": "6", "words": ["The odds of each risk are multiplied by 2.11."]},
     "subgroups": [
         {
             **{"column": "sex", "value": "F", "examples": 390},

@@ -170,6 +170,8 @@ def test_the_card_the_verdict_and_the_certificate_are_shown(look, address):
     expect(about).to_contain_text("Dr Ada Example")
     about.get_by_text("The gate's last verdict: allowed, 2 of 2 checks passed").click()
     expect(about.get_by_role("row", name=re.compile("AUROC on test"))).to_contain_text("✓ passed")
+    about.get_by_text("Recalibrated: version 6 with other risks").click()
+    expect(about).to_contain_text("The odds of each risk are multiplied by 2.11.")
     about.get_by_text("Measured on test: 812 examples of 640 patients").click()
     expect(about.get_by_role("row", name="AUROC 0.910")).to_contain_text("0.910 (0.884–0.935)")
     expect(page.get_by_role("region", name="What this may be used for")).to_contain_text("Not for")

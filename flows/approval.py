@@ -12,6 +12,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from prefect import get_run_logger
+from prefect.context import FlowRunContext
 from prefect.exceptions import FlowPauseTimeout, NotPausedError, ObjectNotFound
 from prefect.flow_runs import aresume_flow_run, asuspend_flow_run
 from prefect.input import RunInput
@@ -40,6 +41,13 @@ class NotWaitingError(MedpipeError):
     """The flow run does not wait, or its Prefect server is out of reach."""
 
 
+def waiting_place() -> str | None:
+    """The id of this flow run, if it can be suspended: one that a worker started."""
+    context = FlowRunContext.get()
+    found = context.flow_run if context is not None else None
+    return str(found.id) if found is not None and found.deployment_id else None
+
+
 async def wait(layout: Layout, question: Approval) -> Answer:
     """Suspend the flow until a person has answered; in the process that goes on, the answer."""
     now = datetime.now(UTC)
@@ -63,8 +71,12 @@ async def wait(layout: Layout, question: Approval) -> Answer:
     return answer
 
 
-def resume(question: Approval, answer: Answer) -> None:
+def resume(question: Approval, answer: Answer, *, command: str) -> None:
     """Let the flow run that waits for `question` go on.
+
+    Parameters
+    ----------
+    command : what of medpipe acts on the answer without that run
 
     Raises
     ------
@@ -72,7 +84,7 @@ def resume(question: Approval, answer: Answer) -> None:
     """
     assert question.run is not None
     signed = f"the decision on version {question.version} is signed, but"
-    anyway = f"`medpipe promote {question.workload}` acts on it without that run"
+    anyway = f"`medpipe {command} {question.workload}` acts on it without that run"
     if not get_current_settings().api.url:
         raise NotWaitingError(
             f"{signed} flow run {question.run} waits on a Prefect server: set PREFECT_API_URL and "

@@ -25,8 +25,10 @@ from flows.training import GPU
 from medpipe import config
 from medpipe.errors import MedpipeError, ParamsError
 
-FLOWS = ("train", "monitor", "score", "release")
+FLOWS = ("train", "monitor", "score", "release", "recalibrate")
 """What every workload has a deployment of."""
+ON_DRIFT = {"retrain": "train", "recalibrate": "recalibrate"}
+"""What a drifted verdict may ask for, and the flow that does it."""
 FILE = "prefect.yaml"
 POOL = "medpipe"
 _SILENT = timedelta(minutes=3)
@@ -111,8 +113,9 @@ async def _automate(names: list[str]) -> list[str]:
     async with get_client() as client:
         made = [orphans()]
         for name in names:
-            deployment = await client.read_deployment_by_name(f"train/{name}")
-            made.append(automation(name, deployment.id))
+            for action, flow in ON_DRIFT.items():
+                deployment = await client.read_deployment_by_name(f"{flow}/{name}")
+                made.append(automation(name, action, deployment.id))
         for each in made:
             await _apply(client, each)
     return [each.name for each in made]
@@ -124,15 +127,15 @@ async def _apply(client: PrefectClient, wanted: Automation) -> None:
     await wanted.acreate()
 
 
-def automation(name: str, deployment: UUID) -> Automation:
-    """What starts a training of workload `name` when drift wants one; it never promotes."""
+def automation(name: str, action: str, deployment: UUID) -> Automation:
+    """What starts the `deployment` of workload `name` when drift asks for `action`."""
     note = {"__prefect_kind": "jinja", "template": "{{ event.payload.reasons }}"}
     return Automation(
-        name=f"medpipe: retrain {name} on drift",
-        description="Made by `medpipe deploy`; the change plan has a say before anything trains.",
+        name=f"medpipe: {action} {name} on drift",
+        description="Made by `medpipe deploy`; the change plan has a say, and so has the gate.",
         trigger=EventTrigger(
             expect={DRIFTED},
-            match={"prefect.resource.id": f"medpipe.workload.{name}", "medpipe.action": "retrain"},
+            match={"prefect.resource.id": f"medpipe.workload.{name}", "medpipe.action": action},
             posture=Posture.Reactive,
             threshold=1,
         ),

@@ -19,18 +19,18 @@ async def show(layout: Layout, outcome: dict[str, Any]) -> None:
     if outcome["verdict"] is None:
         told = _stopped(layout, outcome)
         reasons = "\n".join(f"- {reason}" for reason in outcome["stopped"])
-        await _publish(layout, "training", told, f"# {told}\n\n{reasons}\n")
+        await publish(layout, "training", told, f"# {told}\n\n{reasons}\n")
         return
     report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
     page = markdown(layout, report, outcome)
-    await _publish(layout, "training", headline(outcome["verdict"]), page)
+    await publish(layout, "training", headline(outcome["verdict"]), page)
 
 
 async def ask(layout: Layout, question: Approval, verdict: dict[str, Any]) -> None:
     """Put before a person what is needed to decide: report, champion beside it, and reasons."""
     report = read_json(layout.report, made_by=f"dvc repro evaluate@{layout.workload}")
     page = asked(layout, report, question, verdict)
-    await _publish(layout, "approval", spoken(question, None), page)
+    await publish(layout, "approval", spoken(question, None), page)
 
 
 async def notify(layout: Layout, outcome: dict[str, Any]) -> None:
@@ -39,13 +39,14 @@ async def notify(layout: Layout, outcome: dict[str, Any]) -> None:
     if verdict is None:
         await notices.send(layout.root, "refused", layout.workload, outcome["stopped"])
     elif verdict["waits"]:
-        how = [f"{what}: {command}" for what, command in _answers(verdict["waits"])]
+        how = [f"{what}: {command}" for what, command in answers(verdict["waits"])]
         await notices.send(layout.root, "waits", layout.workload, [*verdict["reasons"], *how])
     elif not verdict["allowed"]:
         await notices.send(layout.root, "refused", layout.workload, verdict["reasons"])
 
 
-async def _publish(layout: Layout, kind: str, description: str, page: str) -> None:
+async def publish(layout: Layout, kind: str, description: str, page: str) -> None:
+    """Put `page` among Prefect's artifacts, under the workload's key for its `kind`."""
     key = f"{layout.workload.replace('_', '-')}-{kind}"
     await acreate_markdown_artifact(key=key, description=description, markdown=page)
 
@@ -168,7 +169,7 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     serve = f"{settings} bentoml serve {bento['tag']}" if bento else ""
     following = [
         ("look at the report", f"open {quote(str(layout.evaluation / 'report.html'))}"),
-        *_answers(outcome["verdict"]["waits"]),
+        *answers(outcome["verdict"]["waits"]),
         ("who is champion", f"medpipe status {layout.workload}"),
         ("serve the champion", "bentoml serve"),
         ("serve the bento", serve),
@@ -187,7 +188,7 @@ What to type next
 """
 
 
-def _answers(question: dict[str, Any] | None) -> list[tuple[str, str]]:
+def answers(question: dict[str, Any] | None) -> list[tuple[str, str]]:
     """What to type where a person is asked."""
     if question is None:
         return []

@@ -21,12 +21,12 @@ from medpipe.plan.check import BY_HAND, Reason
 from medpipe.project import open_workload
 
 
-async def _world_failed(_task: Any, _run: Any, state: Any) -> bool:
+async def world_failed(_task: Any, _run: Any, state: Any) -> bool:
     """Whether trying again can help: MLflow was out of reach, not the model too bad."""
     return isinstance(await state.aresult(raise_on_failure=False), TrackingError)
 
 
-@task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=_world_failed)
+@task(retries=2, retry_delay_seconds=[5, 30], retry_condition_fn=world_failed)
 def promote(
     workload: str,
     *,

@@ -15,7 +15,6 @@ from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.concurrency.sync import concurrency
-from prefect.context import FlowRunContext
 
 from flows import approval, console, late, notices, page, steps
 from flows.release import released
@@ -81,7 +80,7 @@ async def train(
         ended before training, `stopped` says why, and there is no verdict.
     """
     layout = Layout((root or Path()).resolve(), workload)
-    run = _waiting_place()
+    run = approval.waiting_place()
     if note:
         get_run_logger().info("%s: %s", reason, note)
     missed = await late.superseded()
@@ -106,13 +105,6 @@ async def train(
     await page.show(layout, outcome)
     await page.notify(layout, outcome)
     return outcome
-
-
-def _waiting_place() -> str | None:
-    """The id of this flow run, if it can be suspended: one that a worker started."""
-    context = FlowRunContext.get()
-    found = context.flow_run if context is not None else None
-    return str(found.id) if found is not None and found.deployment_id else None
 
 
 def _waits(outcome: dict[str, Any]) -> bool:

@@ -15,8 +15,9 @@ from medpipe.commands import show
 def deploy(root: Path) -> None:
     """Apply prefect.yaml to the Prefect server that PREFECT_API_URL names.
 
-    Makes the work pool, four deployments per workload (train, monitor, score, release), the limit
-    of one training per GPU, and what starts a training on drift. Doing it again changes nothing.
+    Makes the work pool, five deployments per workload (train, monitor, score, release,
+    recalibrate), the limit of one training per GPU, and what starts a training or a recalibration
+    on drift. Doing it again changes nothing.
 
     \b
     Example

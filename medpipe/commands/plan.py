@@ -103,9 +103,10 @@ def approve(root: Path, run: str, reason: str, approver: str) -> None:
     layout, question = _found(root, run)
     decided = _decided(layout, question, approved=True, approver=approver, reason=reason)
     if question.run is not None:
-        _resume(decided)
+        _resume(layout, decided)
         return
-    flow = embedded("release", root)
+    is_new = not promotion.is_recalibration(layout, question.version)
+    flow = embedded("release" if is_new else "recalibration", root)
     tell(*flow.run(layout.workload, root=root, approver=approver))
 
 
@@ -121,7 +122,7 @@ def reject(root: Path, run: str, reason: str, approver: str) -> None:
     layout, question = _found(root, run)
     decided = _decided(layout, question, approved=False, approver=approver, reason=reason)
     if question.run is not None:
-        _resume(decided)
+        _resume(layout, decided)
     else:
         show(_outcome(decided))
 
@@ -144,9 +145,11 @@ def _decided(layout: Layout, question: Approval, **decision: Any) -> Approval:
     return approvals.answer(layout, question.version, now=datetime.now(UTC), **decision)
 
 
-def _resume(decided: Approval) -> None:
+def _resume(layout: Layout, decided: Approval) -> None:
     assert decided.answer is not None
-    importlib.import_module("flows.approval").resume(decided, decided.answer)
+    is_new = not promotion.is_recalibration(layout, decided.version)
+    command = "promote" if is_new else "recalibrate"
+    importlib.import_module("flows.approval").resume(decided, decided.answer, command=command)
     show({**_outcome(decided), "goes_on": decided.run})
 
 

@@ -28,25 +28,26 @@ def place(tmp_path):
     return Place(tmp_path, quick_project.make(tmp_path / "project"))
 
 
-def test_drift_that_wants_a_training_starts_one_and_only_one(place):
+def test_drift_starts_what_it_asks_for_once(place):
     def tell(action: str) -> str:
         return run("python", "-c", TELL, action, cwd=place.root, **place.where).stdout.strip()
 
     with place.server():
         first, again = place.deploy(), place.deploy()
-        assert [tell(action) for action in ("look-at-data", "retrain", "retrain")] == [
-            "True",
-            "True",
-            "False",
-        ]
+        actions = ("look-at-data", "retrain", "retrain", "recalibrate")
+        assert [tell(action) for action in actions] == ["True", "True", "False", "True"]
         until = time.monotonic() + 60
-        while not (found := place.asked("flow_runs/filter", {})) and time.monotonic() < until:
+        while len(place.asked("flow_runs/filter", {})) < 2 and time.monotonic() < until:
             time.sleep(0.5)
         time.sleep(5)  # another one would have come by now
         found = place.asked("flow_runs/filter", {})
+        deployments = place.asked("deployments/filter", {})
     assert first == again
-    assert len(first["deployments"]) == 4
-    assert [run["parameters"] for run in found] == [
-        {"workload": WORKLOAD, "reason": "drift", "note": "intensity has moved"}
-    ]
-    assert found[0]["created_by"]["type"] == "AUTOMATION"
+    assert len(first["deployments"]) == 5
+    told = {"workload": WORKLOAD, "reason": "drift", "note": "intensity has moved"}
+    assert [run["parameters"] for run in found] == [told, told]
+    assert {run["created_by"]["type"] for run in found} == {"AUTOMATION"}
+    started = {run["deployment_id"] for run in found}
+    assert {"train", "recalibrate"} == {
+        each["entrypoint"].split(":")[1] for each in deployments if each["id"] in started
+    }

@@ -25,7 +25,7 @@ DRIFTED = "medpipe.drifted"
 @task
 def watch(workload: str, *, root: Path) -> dict[str, Any]:
     """The verdict: ``{verdict, action, reasons, …}``."""
-    found = steps.medpipe("monitor", workload, root=root)
+    found = steps.medpipe("monitor", workload, "--json", root=root)
     get_run_logger().info("monitor %s: %s, %s", workload, found["verdict"], found["action"])
     return found
 

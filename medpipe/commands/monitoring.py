@@ -27,18 +27,22 @@ from medpipe.project import open_workload
     metavar="DATE",
     help="Leave out what was answered before, for this look.  [default: since the release]",
 )
+@click.option("--json", "as_json", is_flag=True, help="All that was measured, as JSON.")
 @click.pass_obj
-def monitor(root: Path, workload: str, window: int | None, since: datetime | None) -> None:
+def monitor(
+    root: Path, workload: str, window: int | None, since: datetime | None, as_json: bool
+) -> None:
     """Say whether what WORKLOAD's champion is asked, or how it does, has changed.
 
-    Judges whole windows of the calendar by section monitor of params.yaml: for a person on stderr,
-    as JSON on stdout. Writes reports/WORKLOAD/monitor/: verdict.json with the verdicts before it,
+    Prints the verdict, what to do and why. Judges whole windows of the calendar by section monitor
+    of params.yaml. Writes reports/WORKLOAD/monitor/: verdict.json with the verdicts before it,
     index.html, and metrics for Prometheus; a look with --window or --since leaves these alone. A
-    verdict is a result, and exits with status 0 whatever it is.
+    verdict is a result: the exit status is 0 whatever it is.
 
     \b
-    Example
+    Examples
       medpipe monitor chest_xray
+      medpipe monitor chest_xray --window 1 --since 2026-11-20
     """
     from medpipe.monitoring import monitor as monitoring  # delayed: SciPy and Jinja
 
@@ -51,8 +55,10 @@ def monitor(root: Path, workload: str, window: int | None, since: datetime | Non
         window_days=window,
         since=since and since.replace(tzinfo=UTC),
     )
-    click.echo(words(result), err=True)
-    show(result)
+    if as_json:
+        show(result)
+    else:
+        click.echo(words(result))
 
 
 def words(result: Mapping[str, Any]) -> str:

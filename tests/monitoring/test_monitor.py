@@ -131,16 +131,15 @@ def test_a_release_without_a_reference_or_with_a_changed_file_is_refused(asked, 
         monitoring.read_champion(older)
 
 
-def test_the_command_says_what_is_advised_and_ends_well(asked, monkeypatch):
+def test_the_command_says_it_to_a_person_and_as_json_to_a_program(asked, monkeypatch):
     for number in (0, 1):
         asked.ask(number, 120, distance=1.5)
-    made = CliRunner().invoke(main_group, ["--root", str(asked.layout.root), "monitor", NAME])
-    assert made.exit_code == 0  # weeks have passed without an answer: watch
-    assert json.loads(made.stdout)["verdict"] == "watch"
-    whole = monitoring.monitor
-    now = MONDAY + timedelta(weeks=2)
+    whole, now = monitoring.monitor, MONDAY + timedelta(weeks=2)
     monkeypatch.setattr(monitoring, "monitor", lambda *a, **k: whole(*a, **k | {"now": now}))
-    made = CliRunner().invoke(main_group, ["--root", str(asked.layout.root), "monitor", NAME])
-    assert made.exit_code == 0
-    assert json.loads(made.stdout)["action"] == "retrain"
-    assert f"{NAME}, version 3: drifted, advice: retrain" in made.stderr
+    command = ["--root", str(asked.layout.root), "monitor", NAME]
+    spoken, piped = (CliRunner().invoke(main_group, [*command, *more]) for more in ([], ["--json"]))
+    assert (spoken.exit_code, piped.exit_code) == (0, 0)  # a verdict is no error
+    found = json.loads(piped.stdout)
+    assert (found["verdict"], found["action"]) == ("drifted", "retrain")
+    assert spoken.stdout.startswith(f"{NAME}, version 3: drifted, advice: retrain\n")
+    assert all(reason in spoken.stdout for reason in found["reasons"])

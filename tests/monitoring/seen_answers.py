@@ -32,9 +32,9 @@ def reference(rng, count=400):
     return Watched(splits=("val", "test"), examples=count, facts=tuple(made))
 
 
-def week(watched, number, rows, *, site=None):
-    """`rows` as the journal holds them, spread over the week `number`."""
-    start = MONDAY + timedelta(weeks=number)
+def week(watched, number, rows, *, site=None, first=MONDAY):
+    """`rows` as the journal holds them, spread over the week `number` after the Monday `first`."""
+    start = first + timedelta(weeks=number)
     return [
         Seen(
             answer_id=f"{site or ''}{number:03}-{index:05}",

@@ -1,7 +1,7 @@
 """A project whose champion is watched: a signed release, and what it was asked, week by week."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ PROMISED = {
 }
 
 
-def release(folder: Path, watched) -> str:
+def release(folder: Path, watched, *, first: datetime = MONDAY) -> str:
     """A signed release, of which only the paper is real; gives its certificate's digest."""
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(b"")
@@ -36,7 +36,7 @@ def release(folder: Path, watched) -> str:
     for name, content in {"state": {}, "settings": settings, "card": card}.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
     facts = {fact: "" for fact in certificate.FACTS} | {"expires": None, "code": {}}
-    facts["issued"] = (MONDAY - timedelta(days=30)).isoformat()
+    facts["issued"] = (first - timedelta(days=30)).isoformat()
     facts["digests"] = {name: files.sha256(folder / name) for name in certificate.COVERED}
     signed = certificate.issue(facts, KEY)
     certificate.write(signed, folder)
@@ -44,20 +44,21 @@ def release(folder: Path, watched) -> str:
 
 
 class Asked:
-    """The project at `root`, and its service's journal and record."""
+    """The project at `root`, and its service's journal and record; `first`: Monday of week 0."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, first: datetime = MONDAY) -> None:
         self.rng = np.random.default_rng(11)
+        self.first = first
         self.layout = Layout(root, NAME)
         self.watched = reference(self.rng)
-        self.digest = release(self.layout.champion, self.watched)
+        self.digest = release(self.layout.champion, self.watched, first=first)
 
     def ask(self, number: int, count: int, *, outcomes=None, **changes) -> None:
         """A week of answers; `outcomes` gives each patient's from the risk."""
         rows = values(self.rng, count, **changes)
         seen = [
             type(one)(**vars(one) | {"workload": NAME, "certificate": self.digest})
-            for one in week(self.watched, number, rows)
+            for one in week(self.watched, number, rows, first=self.first)
         ]
         place = places.at(self.layout.root)
         store = place.store(place.chain(create=True))

@@ -53,10 +53,8 @@ def main() -> None:
     started = time.perf_counter()
     print(f"{given.answers} answers a week, a reference of {given.reference}; {POLICY}\n")
     quiet(given)
-    print(
-        "\n| change in week 20 | seen | runs until drifted, median (most) | advice then | later |"
-    )
-    print("|---|---|---|---|---|")
+    print("\n| change in week 20 | runs until drifted | advice then | advice twelve weeks later |")
+    print("|---|---|---|---|")
     for change in ("scanner", "prevalence", "outcomes"):
         changed(given, change)
     print(f"\n{time.perf_counter() - started:.0f} s; {machine.line()}")
@@ -94,11 +92,10 @@ def changed(given: argparse.Namespace, change: str) -> None:
             runs.append(seen[0] + 1)
             first[verdicts[seen[0]].action] += 1
         later[verdicts[12].action] += 1
-    told = f"{np.median(runs):.0f} ({max(runs)})" if runs else "none"
+    spread = ", ".join(f"{np.quantile(runs, q):.0f}" for q in (0.5, 0.9, 1)) if runs else "never"
+    told = f"{spread} (median, 9 in 10, most); {len(runs)} of {given.changes} seen"
     listed = [", ".join(f"{n} × {a}" for a, n in c.most_common()) for c in (first, later)]
-    print(
-        f"| {change} | {len(runs)} of {given.changes} | {told} | {' | '.join(listed)} |", flush=True
-    )
+    print(f"| {change} | {told} | {' | '.join(listed)} |", flush=True)
 
 
 def year(rng: np.random.Generator, given: argparse.Namespace, *, change: str = "") -> list[Verdict]:

@@ -6,13 +6,14 @@ release, in whole windows, until there are enough of them.
 
 One window moves by chance once in a while, and a reference that was drawn unluckily makes every
 window look moved a little. So a movement counts once the newest window and enough of those before
-it show the same one.
+it show the same one. What one of these windows shows, corrected for all that was looked at, is a
+suspicion; whether the others show it, too, is asked of the suspects alone, and corrected for those.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Movement:
     Parameters
     ----------
     whom : `ALL`, or which site or subgroup
-    p : corrected for all that was looked at beside it
+    p : corrected for all that was looked at beside it; of a suspect, for the other suspects
     moved : significant and large, in the newest window
     shown : how many of the windows that count show it
     lasting : enough of them, the newest one too
@@ -65,7 +66,7 @@ def of_all(
         }
         for window in judged
     ]
-    return _lasting(looks, policy)
+    return over_windows(looks, policy)
 
 
 def of_parts(
@@ -94,7 +95,33 @@ def of_parts(
                 before = _counted(watched, np.concatenate(known))
                 look |= {(whom, s.fact, s.kind): s for s in _compared(watched, before, places)}
         looks.append(look)
-    return _lasting(looks[-policy.among :], policy)
+    return over_windows(looks[-policy.among :], policy)
+
+
+def over_windows(looks: Sequence[dict[Key, Shift]], policy: MonitorParams) -> tuple[Movement, ...]:
+    """Of the newest of `looks`, which movements there are, and in how many of all.
+
+    Parameters
+    ----------
+    looks : of each window that counts, oldest first, what was asked and found
+    """
+    whole = [_corrected(look) for look in looks]
+    named = {key for p, look in zip(whole, looks, strict=True) for key in _moved(p, look, policy)}
+    again = [_corrected({key: look[key] for key in named & look.keys()}) for look in looks]
+    seen = [_moved(p, look, policy) for p, look in zip(again, looks, strict=True)]
+    shown = Counter(key for keys in seen for key in keys)
+    newest = looks[-1] if looks else {}
+    return tuple(
+        Movement(
+            whom=key[0],
+            shift=shift,
+            p=again[-1].get(key, whole[-1][key]),
+            moved=key in seen[-1],
+            shown=shown[key],
+            lasting=key in seen[-1] and shown[key] >= policy.lasting,
+        )
+        for key, shift in newest.items()
+    )
 
 
 def _counted(watched: Watched, places: Places) -> list[Counted]:
@@ -107,32 +134,13 @@ def _compared(watched: Watched, before: Sequence[Counted], places: Places) -> It
         yield from drift.shifts(fact, first, second)
 
 
-def _lasting(looks: Sequence[dict[Key, Shift]], policy: MonitorParams) -> tuple[Movement, ...]:
-    """Of the newest of `looks`, which movements there are, and in how many of all."""
-    shown: Counter[Key] = Counter()
-    corrected: dict[Key, float] = {}
-    moved: set[Key] = set()
-    for look in looks:
-        p = drift.holm([shift.p for shift in look.values()])
-        corrected = dict(zip(look, p.tolist(), strict=True))
-        moved = {
-            key
-            for key, shift in look.items()
-            if corrected[key] <= policy.alpha and _is_large(shift, policy)
-        }
-        shown.update(moved)
-    newest = looks[-1] if looks else {}
-    return tuple(
-        Movement(
-            whom=key[0],
-            shift=shift,
-            p=corrected[key],
-            moved=key in moved,
-            shown=shown[key],
-            lasting=key in moved and shown[key] >= policy.lasting,
-        )
-        for key, shift in newest.items()
-    )
+def _corrected(look: Mapping[Key, Shift]) -> dict[Key, float]:
+    p = drift.holm([shift.p for shift in look.values()])
+    return dict(zip(look, p.tolist(), strict=True))
+
+
+def _moved(p: Mapping[Key, float], look: Mapping[Key, Shift], policy: MonitorParams) -> set[Key]:
+    return {key for key in p if p[key] <= policy.alpha and _is_large(look[key], policy)}
 
 
 def _is_large(shift: Shift, policy: MonitorParams) -> bool:

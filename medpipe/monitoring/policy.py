@@ -26,11 +26,18 @@ class MonitorParams(Section):
         50, ge=20, description="in a window, of all or of a part, before it is judged"
     )
     alpha: float = Field(
-        0.005,
+        0.003,
         gt=0,
         le=0.05,
         description="chance that a quiet window shows anything at all, over all its facts; as much "
-        "again over all sites and subgroups, and over all measures of performance",
+        "again over all sites and subgroups",
+    )
+    outcome_alpha: float = Field(
+        0.001,
+        gt=0,
+        le=0.05,
+        description="the same of one look at all outcomes; smaller, because they are looked at in "
+        "every window anew and nothing has to last",
     )
     psi_floor: NotNegative = Field(
         0.1, description="population stability index beyond chance that is worth an alarm"

@@ -31,8 +31,9 @@ State = Literal["ok", "watch", "drifted"]
 Action = Literal["none", "retrain", "recalibrate", "look-at-data"]
 INWARD = ("distance", "direction ")
 """How facts begin that the network's own features tell of an input."""
-_LISTED = 12
+_LISTED = 8
 """Reasons in the verdict; the table beside it has all."""
+_SMALL_P = 1e-4
 _WORDS = {
     "auroc": "The answers order patients worse: AUROC",
     "observed_expected": "Outcomes are not as many as expected: observed over expected",
@@ -76,7 +77,8 @@ class Verdict:
 def decide(evidence: Evidence, policy: MonitorParams) -> Verdict:
     """The verdict on `evidence` by `policy`."""
     lasting = sorted(
-        (m for m in evidence.movements if m.lasting), key=lambda m: (m.p, -abs(m.shift.size))
+        (m for m in evidence.movements if m.lasting),
+        key=lambda m: (m.whom != ALL, m.p, -abs(m.shift.size)),
     )
     worse = [m for m in evidence.measured if is_worse(m, policy)]
     passing = [m for m in evidence.movements if m.moved and not m.lasting]
@@ -98,7 +100,12 @@ def decide(evidence: Evidence, policy: MonitorParams) -> Verdict:
 
 def is_worse(found: Measured, policy: MonitorParams) -> bool:
     """Whether it is both significantly and relevantly worse than promised."""
-    return found.worse and found.p <= policy.alpha
+    return found.worse and found.p <= policy.outcome_alpha
+
+
+def chance(p: float) -> str:
+    """A p as it is read: how small a very small one is says nothing more."""
+    return f"{p:.1g}" if p >= _SMALL_P else f"< {_SMALL_P:.4f}"
 
 
 def _action(lasting: Sequence[Movement], worse: Sequence[Measured]) -> tuple[Action, str]:
@@ -144,15 +151,15 @@ def _cooled(
 def _sentence(found: Movement, policy: MonitorParams) -> str:
     shift = found.shift
     lasts = f"in {found.shown} of the last {policy.among} windows"
-    chance = f"p {found.p:.1g} by {shift.test}, {shift.now} answers against {shift.before}"
+    tested = f"p {chance(found.p)} by {shift.test}, {shift.now} answers against {shift.before}"
     if shift.kind == "not stated":
         return (
             f"{_whose(found.whom)}{shift.fact} is not stated in {100 * shift.shown:.0f} %, "
-            f"{100 * shift.size:+.0f} points, {lasts} ({chance})."
+            f"{100 * shift.size:+.0f} points, {lasts} ({tested})."
         )
     return (
         f"{_whose(found.whom)}{shift.fact} has moved, {lasts}: PSI {shift.shown:.2f}, "
-        f"{shift.size:.2f} of it beyond chance ({chance})."
+        f"{shift.size:.2f} of it beyond chance ({tested})."
     )
 
 
@@ -162,7 +169,7 @@ def _outcome_sentence(found: Measured) -> str:
     question = f" for {found.question}" if found.question else ""
     return (
         f"{_whose(found.whom)}{_WORDS[found.name]}{question} {found.value:.3g}{reach} {of}, "
-        f"{found.promised:.3g} was promised (p {found.p:.1g})."
+        f"{found.promised:.3g} was promised (p {chance(found.p)})."
     )
 
 

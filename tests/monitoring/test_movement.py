@@ -8,6 +8,7 @@ from seen_answers import CERTIFICATE, MONDAY, reference, values, week
 
 from medpipe.errors import AuditError
 from medpipe.monitoring import movement, windows
+from medpipe.monitoring.drift import Shift
 from medpipe.monitoring.policy import MonitorParams
 from medpipe.monitoring.windows import ALL
 
@@ -112,3 +113,26 @@ def test_parts_are_words_and_thirds_of_numbers(rng, watched):
 def test_too_few_answers_of_a_part_are_not_judged(rng, watched):
     rows = [row for n in range(9) for row in week(watched, n, values(rng, 40), site="small")]
     assert movement.of_parts(watched, cut(rows, watched, weeks=9), (), POLICY) == ()
+
+
+def looked(p):
+    """One look at twenty facts: `p` of the first, and nothing of the others."""
+    shifts = [
+        Shift(str(n), "input", "spread", 400, 100, 0.3, 0.4, "chi-squared", 1.0 if n else p)
+        for n in range(20)
+    ]
+    return {(ALL, shift.fact, shift.kind): shift for shift in shifts}
+
+
+@pytest.mark.parametrize(
+    ("weeks", "shown", "lasts"),
+    [
+        ((1e-6, 0.003), 2, True),  # a suspicion, and then of the one suspect: 0.003 is below alpha
+        ((0.003, 1e-6), 2, True),
+        ((1e-6, 0.5), 1, False),  # it has gone
+        ((0.003, 0.003, 0.003), 0, False),  # 20 × 0.003 = 0.06: nothing is suspected
+    ],
+)
+def test_a_suspicion_is_confirmed_by_what_would_not_raise_one(weeks, shown, lasts):
+    first = movement.over_windows([looked(p) for p in weeks], POLICY)[0]
+    assert (first.shown, first.lasting) == (shown, lasts)

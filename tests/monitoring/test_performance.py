@@ -37,7 +37,7 @@ def found(known, promise):
 
 
 def worse(known, promise):
-    return {n for n, m in found(known, promise).items() if m.worse and m.p <= POLICY.alpha}
+    return {n for n, m in found(known, promise).items() if m.worse and m.p <= POLICY.outcome_alpha}
 
 
 @pytest.fixture(scope="module")
@@ -112,4 +112,4 @@ def test_patients_who_are_harder_to_tell_apart_are_seen_without_outcomes(promise
     usual = drawn(np.random.default_rng(9), 300).risks
     for risks, is_worse in ((alike, True), (usual, False)):
         one = performance.estimated(risks, promise, POLICY, question="", confidence=0.95)
-        assert (one.worse and one.p <= POLICY.alpha) is is_worse
+        assert (one.worse and one.p <= POLICY.outcome_alpha) is is_worse

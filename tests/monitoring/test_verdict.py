@@ -67,12 +67,21 @@ def test_reasons_are_sentences_with_the_numbers_and_of_whom():
     verdict = decide(evidence(movements=(movement(whom=("site", "ab12")),)), POLICY)
     assert verdict.reasons[1] == (
         "Of site ab12: distance has moved, in 2 of the last 3 windows: PSI 0.50, 0.40 of it beyond "
-        "chance (p 1e-07 by chi-squared, 90 answers against 300)."
+        "chance (p < 0.0001 by chi-squared, 90 answers against 300)."
     )
+
+
+def test_what_is_true_of_all_is_said_before_what_is_true_of_a_part():
+    found = (movement(whom=("site", "ab12")), movement("age_years"))
+    reasons = decide(evidence(movements=found), POLICY).reasons
+    assert [reason.split(" has moved")[0] for reason in reasons[1:]] == [
+        "age_years",
+        "Of site ab12: distance",
+    ]
 
 
 def test_many_reasons_are_cut_and_counted():
     many = tuple(movement(f"fact {n}") for n in range(40))
     reasons = decide(evidence(movements=many), POLICY).reasons
-    assert len(reasons) == 14
-    assert reasons[-1] == "And 28 more: see the table."
+    assert len(reasons) == 10
+    assert reasons[-1] == "And 32 more: see the table."

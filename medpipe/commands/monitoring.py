@@ -12,6 +12,9 @@ import click
 from medpipe.commands import show
 from medpipe.project import open_workload
 
+_FACTS = 8
+"""Shown in the terminal; the page has all."""
+
 
 @click.command()
 @click.argument("workload")
@@ -59,21 +62,27 @@ def monitor(
         show(result)
     else:
         click.echo(words(result))
+        if window is None and since is None:
+            click.echo(f"\nThe page: {opened.layout.monitoring / 'index.html'}")
 
 
 def words(result: Mapping[str, Any]) -> str:
-    """The verdict, its reasons, and a line per fact of all answers, for a person."""
+    """The verdict, its reasons, and a line for each fact of all answers that stands out most."""
     advice = f", advice: {result['action']}" if result["action"] != "none" else ""
     lines = [f"{result['workload']}, version {result['version']}: {result['verdict']}{advice}"]
     lines += [f"  {reason}" for reason in result["reasons"]]
-    whole = sorted((fact for fact in result["facts"] if not fact["whom"]), key=lambda f: f["p"])
-    if whole:
-        width = max(len(fact["fact"]) for fact in whole)
-        head = f"{'fact':{width}}  {'question':10}  {'shown':>7}  {'size':>7}  {'p':>8}  windows"
-        lines += ["", head]
+    told = (fact for fact in result["facts"] if not fact["whom"])
+    whole = sorted(told, key=lambda fact: (fact["p"], -abs(fact["size"])))
+    first = whole[:_FACTS]
+    if first:
+        width = max(len(fact["fact"]) for fact in first)
+        head = ("question", "PSI or share", "beyond chance", "p", "windows")
+        lines += ["", "{:{}}  {:10}  {:>12}  {:>13}  {:>7}  {:>7}".format("fact", width, *head)]
         lines += [
-            f"{fact['fact']:{width}}  {fact['kind']:10}  {fact['shown']:7.3f}  {fact['size']:+7.3f}"
-            f"  {fact['p']:8.2g}  {fact['windows']}"
-            for fact in whole
+            f"{fact['fact']:{width}}  {fact['kind']:10}  {fact['shown']:12.3f}  "
+            f"{fact['size']:+13.3f}  {fact['p']:7.2g}  {fact['windows']:7}"
+            for fact in first
         ]
+    if more := len(whole) - len(first):
+        lines.append(f"and {more} more that stand out less")
     return "\n".join(lines)

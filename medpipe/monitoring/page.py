@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from medpipe import evaluation
-from medpipe.monitoring import judge
+from medpipe.monitoring import judge, verdict
 from medpipe.monitoring.drift import Counted
 from medpipe.monitoring.facts import Fact
 from medpipe.monitoring.judge import Matter
@@ -24,6 +24,8 @@ from medpipe.monitoring.policy import MonitorParams
 _TEMPLATES = (Path(__file__).parent, Path(evaluation.__file__).parent / "templates")
 _DRAWN = 52
 """Verdicts of the history that the page shows."""
+_STILL = 0.5
+"""Corrected p from which a fact of a part is folded away: there may be hundreds."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,13 @@ def render(
         key=lambda fact: (not fact["lasting"], not fact["moved"], fact["p"], -abs(fact["size"])),
     )
     whole = [fact for fact in facts if not fact["whom"]]
+    parts = [fact for fact in facts if fact["whom"]]
     return _template().render(
         result=result,
         title=title,
         whole=whole,
-        parts=[fact for fact in facts if fact["whom"]],
+        parts=[fact for fact in parts if fact["p"] < _STILL],
+        still=[fact for fact in parts if fact["p"] >= _STILL],
         bars=sides.facts,
         history=list(history[-_DRAWN:]),
         words={
@@ -101,6 +105,12 @@ def _names(fact: Fact) -> list[str]:
     return [*fact.words, "any other"]
 
 
+def _moment(at: str) -> str:
+    """An ISO time in UTC, to the minute; of a midnight, the day."""
+    day, time = at[:10], at[11:16]
+    return day if time == "00:00" else f"{day} {time} UTC"
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -110,4 +120,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"moment": _moment, "chance": verdict.chance}
     return environment.get_template("page.html.j2")

@@ -10,7 +10,7 @@ from medpipe.workload import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 class MonitorParams(Section):
@@ -48,7 +48,7 @@ class MonitorParams(Section):
     lasting: int = Field(2, ge=1, le=12, description="windows that must show it before it counts…")
     among: int = Field(3, ge=1, le=12, description="… among this many, the newest one of them")
     own_past: int = Field(
-        200,
+        400,
         ge=50,
         description="answers of a site or subgroup, the first after the release, that its later "
         "ones are held against",

@@ -87,8 +87,8 @@ def decide(evidence: Evidence, policy: MonitorParams) -> Verdict:
     reasons += [_sentence(m, policy) for m in lasting]
     reasons += [_sentence(m, policy) for m in passing]
     reasons += [_outcome_sentence(m) for m in harder]
+    reasons = list(_first(reasons))
     reasons += [said for said in (evidence.unjudged, evidence.unknown) if said]
-    reasons = _shortened(reasons)
     if lasting or worse:
         action, why = _cooled(_action(lasting, worse), evidence, policy)
         return Verdict("drifted", action, (why, *reasons))
@@ -175,10 +175,6 @@ def _outcome_sentence(found: Measured) -> str:
 
 def _whose(whom: Part) -> str:
     return "" if whom == ALL else f"Of {' '.join(whom)}: "
-
-
-def _shortened(reasons: Sequence[str]) -> list[str]:
-    return list(_first(reasons))
 
 
 def _first(reasons: Sequence[str]) -> Iterator[str]:

@@ -78,7 +78,7 @@ def by_automation(place: Place) -> dict[str, list[dict]]:
         for each in place.asked("deployments/filter", {})
     }
     found: dict[str, list[dict]] = {}
-    for run in place.asked("flow_runs/filter", {}):
-        if (run["created_by"] or {}).get("type") == "AUTOMATION":
-            found.setdefault(names[run["deployment_id"]], []).append(run["parameters"])
+    for made in place.asked("flow_runs/filter", {}):
+        if (made["created_by"] or {}).get("type") == "AUTOMATION":
+            found.setdefault(names[made["deployment_id"]], []).append(made["parameters"])
     return found

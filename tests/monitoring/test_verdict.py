@@ -82,6 +82,6 @@ def test_what_is_true_of_all_is_said_before_what_is_true_of_a_part():
 
 def test_many_reasons_are_cut_and_counted():
     many = tuple(movement(f"fact {n}") for n in range(40))
-    reasons = decide(evidence(movements=many), POLICY).reasons
-    assert len(reasons) == 10
-    assert reasons[-1] == "And 32 more: see the table."
+    reasons = decide(evidence(movements=many, unjudged="Nothing came."), POLICY).reasons
+    assert len(reasons) == 11
+    assert reasons[-2:] == ("And 32 more: see the table.", "Nothing came.")

@@ -4,16 +4,13 @@ import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 import pytest
+from known_answers import give
 from scipy.special import expit
 
 from medpipe import certificate, keys, tracking
 from medpipe.audit import place as places
-from medpipe.audit.record import Entry
 from medpipe.errors import AuditError, CertificateError, MissingStageError, ParamsError
-from medpipe.monitoring import journal as journals
-from medpipe.monitoring.journal import Outcome
 from medpipe.promotion import recalibration, release
 
 GOOD = (4.0, 0.3)
@@ -30,24 +27,8 @@ def champion(project, monkeypatch):
     return project
 
 
-def given(project, count=450, *, shift=1.8, seed=0, version="1", days_ago=30):
-    """`count` answers of `version`, and outcomes whose log odds are the answers' plus `shift`."""
-    rng = np.random.default_rng(seed)
-    scores = rng.uniform(-6, 6, count)
-    start = datetime.now(UTC) - timedelta(days=days_ago)
-    at = [(start + timedelta(minutes=n)).isoformat(timespec="milliseconds") for n in range(count)]
-    names = [f"{version}-{seed}-{number}" for number in range(count)]
-    place = places.at(project.layout.root)
-    store = place.store(place.chain(create=True))
-    store.open()
-    facts = ("ward", "http", "level", version, "c" * 64, None, 200)
-    rows = zip(names, at, expit(scores), strict=True)
-    store.append([Entry(n, t, *facts, json.dumps({"risk": r}), 1.0) for n, t, r in rows])
-    store.close()
-    truth = rng.random(count) < expit(scores + shift)
-    told = zip(names, at, truth, strict=True)
-    with journals.at(project.layout.root) as journal:
-        journal.tell([Outcome(t, "Dr Ada", n, "level", "high", int(y)) for n, t, y in told])
+def given(project, *count, **changes):
+    give(project.layout.root, "level", "high", *count, **changes)
 
 
 def held(project):

@@ -6,6 +6,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
+from medpipe.monitoring import performance
+from medpipe.monitoring.policy import MonitorParams
+from medpipe.monitoring.verdict import is_worse
+from medpipe.monitoring.windows import ALL
 from medpipe.objectives.binary import OperatingPoint
 from medpipe.plan.section import RecalibrationPlan
 from medpipe.recalibration.evidence import Evidence, weigh
@@ -17,6 +21,7 @@ from medpipe.sections import EvaluateParams
 POLICY = RecalibrationPlan(cases_least=30)
 POINT = OperatingPoint(1.5, 0.1, coverage=0.9, least=(0.6, 0.05))
 PROMISED = {"value": 0.86, "low": 0.82, "high": 0.89}
+RIGHT = {"calibration_intercept": {"value": 0.0, "low": -0.2, "high": 0.2}}
 APART = 1.5
 """Standard deviations between the patients with and without the outcome: AUROC 0.856."""
 
@@ -58,6 +63,18 @@ def test_doubled_prevalence_is_put_right_and_nobody_is_flagged_otherwise():
     assert fresh.cases / risk(after)(given).sum() == pytest.approx(1, abs=0.1)
     flagged = risk(after)(given) >= after.threshold
     assert (flagged == (fresh.risks >= POINT.threshold)).all()
+
+
+def test_the_monitor_is_content_with_what_the_answers_have_promised():
+    evidence, after = weighed(hospital(0.3, 1500))
+    fresh = hospital(0.3, 1500, seed=1)
+    for point, worse in ((POINT, ["observed_expected"]), (after, [])):
+        known = performance.Known(risk(point)(logits(fresh.risks, POINT)), fresh.outcomes)
+        promises = evidence.after if point == after else {**evidence.after, **RIGHT}
+        found = performance.measured(
+            known, promises, MonitorParams(), whom=ALL, question="", confidence=0.95
+        )
+        assert [one.name for one in found if is_worse(one, MonitorParams())] == worse
 
 
 def test_a_threshold_that_is_a_risk_flags_more_where_risks_have_risen():

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from known_answers import give
 from scipy.special import expit
+from test_interrupted import die
 
 from medpipe import certificate, keys, tracking
 from medpipe.audit import place as places
@@ -202,6 +203,18 @@ def test_a_changed_record_is_not_fitted_to(champion):
         database.execute("UPDATE medpipe_audit SET answer = replace(answer, '0.0', '0.9')")
     with pytest.raises(AuditError, match="was changed, and nothing is fitted to it"):
         champion.recalibrate()
+
+
+@pytest.mark.parametrize(
+    ("name", "after"), [("register", True), ("set_model_tag", False), ("set_model_tag", True)]
+)
+def test_a_killed_recalibration_is_ended_by_the_next(champion, monkeypatch, name, after):
+    given(champion)
+    step = (tracking, name)
+    assert die(monkeypatch, step, call=1, after=after, doing=champion.recalibrate)
+    champion.recalibrate()
+    status = champion.status()
+    assert (status["champion"], status["sequence"], status["fits"]) == ("2", 2, True)
 
 
 def test_without_a_champion_there_is_nothing_to_recalibrate(project):

@@ -121,6 +121,7 @@ def test_a_model_that_tells_patients_apart_worse_is_not_recalibrated():
     [
         ("after", "observed_expected", (1.26, 1.0, 1.5), "observed over expected"),
         ("after", "observed_expected", (0.79, 0.6, 1.0), "observed over expected"),
+        ("before", "observed_expected", (1.0, 0.9, 1.1), "observed over expected"),
         ("after", "calibration_slope", (0.7, 0.5, 0.9), "calibration slope"),
         ("after", "auroc", (0.855, 0.83, 0.88), "order of patients"),
         ("gain", "log_loss", (-0.01, -0.03, 0.001), "log loss"),

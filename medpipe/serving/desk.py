@@ -25,7 +25,7 @@ from medpipe.serving.predictor import Answer
 from medpipe.serving.recorder import Recorder
 from medpipe.serving.release import Release
 
-LOOK_S = 5.0
+LOOK_S = 1.0
 """Seconds between looks for a new champion."""
 
 PLACES = 256

@@ -35,6 +35,7 @@ COMMANDS = {
     "reject": ("plan", "Refuse a model that waits for a person."),
     "deploy": ("operate", "Schedule everything on a Prefect server: apply prefect.yaml."),
     "rollback": ("release", "Take the champion back and put the previous one in its place."),
+    "release": ("probation", "How a model on probation stands; make it champion, or stop it."),
     "status": ("release", "Which model is champion, and whether registry and release agree."),
     "certificate": ("release", "What the gate signed: show it, or check that it still fits."),
     "score": ("scoring", "The champion's answers for a whole source, as one table."),

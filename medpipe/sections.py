@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from medpipe.plan.section import PlanParams
+from medpipe.probation import ReleaseParams
 from medpipe.workload import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -359,6 +360,7 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     gate: GateParams = GateParams()
     plan: PlanParams = PlanParams()
+    release: ReleaseParams = ReleaseParams()
     serve: ServeParams = ServeParams()
     tune: TuneParams = TuneParams()
     image: ImageParams = ImageParams()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from medpipe import certificate, files, keys, tracking
 from medpipe.config import Params
@@ -14,15 +13,20 @@ from medpipe.paths import SOURCE, Layout
 from medpipe.plan.check import BY_HAND, Reason
 from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
-from medpipe.promotion import judgement, record
+from medpipe.promotion import change, judgement, record
 from medpipe.promotion.approval import POLICY
 from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.champion import fetched, follow, keep, misplaced, scratch, settled
+from medpipe.promotion.champion import fetched, keep, misplaced, scratch, settled
 from medpipe.promotion.judgement import Judgement
-from medpipe.promotion.record import Held, Ledger, Record
+from medpipe.promotion.record import Held, Record
 from medpipe.workload import Workload
 
 _CONTENT = "medpipe.content"
+
+
+class _Said(TypedDict):
+    reason: str
+    approver: str
 
 
 def promote(
@@ -51,8 +55,9 @@ def promote(
     -------
     dict
         workload, version (None in a dry run of a new model), allowed, summary, reasons, checks,
-        comparison, champion (version), certificate (digest), plan (reason, within, broken), waits
-        (the question to a person; None where none is open) and notes: what was found out of place.
+        comparison, champion (version), certificate (its digest), probation (version beside it),
+        plan (reason, within, broken), waits (the question to a person; None where none is open) and
+        notes: what was found out of place.
 
     Raises
     ------
@@ -60,18 +65,16 @@ def promote(
     """
     candidate = candidates.read(workload, params, layout)
     with files.locked(layout.record.with_suffix(".lock")):
-        ledger = _ledger(layout)
+        ledger = record.in_force(layout)
         notes = list(ledger.problems)
         if not dry_run:
             notes += settled(layout, ledger)
         held = ledger.record
-        if held is not None and held.champion.content == candidate.content:
-            done = _already(layout, held, notes)
-            if done is not None:
-                return done
+        if held is not None and (done := _already(layout, held, candidate, notes)) is not None:
+            return done
         version = tracking.find(layout, _CONTENT, candidate.content)
         reason = judgement.reason_of(
-            layout, candidate, held, version=version, given=reason, now=_now()
+            layout, candidate, held, version=version, given=reason, now=change.now()
         )
         judged = judgement.judge(
             workload,
@@ -82,67 +85,61 @@ def promote(
             version=version,
             approver=approver,
             reason=reason,
+            now=change.now(),
         )
         if dry_run:
             return _told(layout, held, version, judged, notes)
         version = version or _registered(layout, candidate)
         tracking.set_alias(layout, "candidate", version)
         judged = judgement.asked(
-            layout, params, judged, candidate, held, version=version, run=run, now=_now()
+            layout, params, judged, candidate, held, version=version, run=run, now=change.now()
         )
         approver = judged.approver or approver
         with scratch() as folder:
-            champion = None
+            new = None
             if judged.verdict.allowed:
-                champion = _signed(layout, params, candidate, folder, version, judged, approver)
+                new = _signed(layout, params, candidate, folder, version, judged, approver)
             _log_verdict(layout, candidate, folder, version, judged, notes, approver)
-        if champion is not None:
-            held = _committed(layout, champion, held, judged, approver)
+        said: _Said = {"reason": judged.reason, "approver": approver}
+        if new is not None and held is not None and params.release.mode != "direct":
+            held = change.begun(layout, new, held, params.release, **said)
+        elif new is not None:
+            held = change.promoted(layout, new, held, **said)
         return _told(layout, held, version, judged, notes)
 
 
-def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) -> dict[str, Any]:
+def rollback(
+    workload: Workload,
+    layout: Layout,
+    *,
+    reason: str,
+    approver: str,
+    sequence: int | None = None,
+) -> dict[str, Any]:
     """Make the previous model champion again; its own certificate must still hold.
 
     Parameters
     ----------
     reason : why, for the record; names no patient
     approver : who decided it
+    sequence : of the record in force when that was; None where it is decided now
 
     Raises
     ------
-    TrackingError : there is nothing to go back to
+    TrackingError : there is nothing to go back to, or another record came between
     CertificateError : the previous release is not what the gate allowed
     """
     approvals.ensure_text("reason", reason)
     with files.locked(layout.record.with_suffix(".lock")):
-        ledger = _ledger(layout)
+        ledger = record.in_force(layout)
         held = ledger.record
         if held is None:
             raise TrackingError(f"no model of {workload.name} was ever promoted; nothing to undo")
+        change.ensure_unchanged(held, sequence)
         notes = [*ledger.problems, *settled(layout, ledger)]
         if held.previous is None and held.action == "rollback" and notes:
             return _rolled_back(held, notes)  # the last one was killed; settling has ended it
-        if held.previous is None:
-            raise TrackingError(
-                f"{workload.name} has no previous champion to go back to from version "
-                f"{held.champion.version}; train and promote another model instead"
-            )
-        with fetched(layout, held.previous) as folder:
-            after = Record(
-                workload=layout.workload,
-                sequence=held.sequence + 1,
-                action="rollback",
-                champion=held.previous,
-                previous=None,
-                withdrawn=(*held.withdrawn, held.champion.version),
-                approver=approver,
-                reason=reason,
-                at=_now().isoformat(),
-            )
-            record.commit(layout, after, keys.signing_key(layout.home))
-            follow(layout, after, at_hand=folder)
-        tracking.tag_version(layout, held.champion.version, {"medpipe.withdrawn": reason})
+        after = change.rolled_back(layout, held, reason=reason, approver=approver)
     return _rolled_back(after, notes)
 
 
@@ -154,12 +151,13 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
     dict
         workload, summary, fits, problems, champion, previous, candidate (versions), sequence,
         action, approver, reason, at, withdrawn, release (folder), certificate (digest), registry,
-        waits (the question to a person, while it is open).
+        waits (the question to a person, while it is open), probation (version and terms of the
+        model beside the champion, or None).
     """
     ledger = record.read(layout)
     problems = [*ledger.problems, *misplaced(layout, ledger.record), *_outdated(layout)]
     held = ledger.record
-    question = approvals.waiting(layout, _now())
+    question = approvals.waiting(layout, change.now())
     facts: dict[str, Any] = {
         "workload": workload.name,
         "fits": not problems,
@@ -172,6 +170,9 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         return {**facts, "champion": None, "previous": None, "summary": "nothing is promoted yet"}
     version = held.champion.version
     words = "everything fits" if not problems else f"{len(problems)} thing(s) do not fit"
+    begun = held.probation
+    if begun is not None:
+        words = f"version {begun.held.version} is on probation beside it; {words}"
     return {
         **facts,
         "champion": version,
@@ -184,6 +185,7 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         "withdrawn": list(held.withdrawn),
         "release": str(layout.champion),
         "certificate": held.champion.certificate,
+        "probation": begun and {"version": begun.held.version, **asdict(begun.terms)},
         "summary": f"version {version} is champion; {words}",
     }
 
@@ -200,24 +202,10 @@ def _outdated(layout: Layout) -> list[str]:
     except CertificateError as error:
         found.append(str(error))
     try:
-        certificate.verify_time(signed, _now())
+        certificate.verify_time(signed, change.now())
     except CertificateError as error:
         found.append(str(error))
     return found
-
-
-def _ledger(layout: Layout) -> Ledger:
-    """The record, when there is a genuine one or none at all.
-
-    Going on without a champion because its record was damaged would skip the comparison with it.
-    """
-    ledger = record.read(layout)
-    if ledger.record is None and ledger.problems:
-        raise CertificateError(
-            f"{ledger.problems[0]}. If it cannot be restored, remove the registered model's tag "
-            f"{record.TAG} and {layout.record} to begin anew"
-        )
-    return ledger
 
 
 def _registered(layout: Layout, candidate: Candidate) -> str:
@@ -254,40 +242,11 @@ def _signed(
         change=judgement.stated(judged, params),
         approver=approver,
         key=keys.signing_key(layout.home),
-        now=_now(),
+        now=change.now(),
     )
     champion = Held(version, certificate.digest(signed), candidate.content)
     keep(layout, champion, folder)
     return champion
-
-
-def _committed(
-    layout: Layout, champion: Held, held: Record | None, judged: Judgement, approver: str
-) -> Record:
-    """Put `champion` into the record once it is back from the registry, and let all follow."""
-    withdrawn = held.withdrawn if held else ()
-    with fetched(layout, champion) as folder:
-        after = Record(
-            workload=layout.workload,
-            sequence=held.sequence + 1 if held else 1,
-            action="promote",
-            champion=champion,
-            previous=_previous(held, champion),
-            withdrawn=tuple(version for version in withdrawn if version != champion.version),
-            approver=approver,
-            reason=judged.reason,
-            at=_now().isoformat(),
-        )
-        record.commit(layout, after, keys.signing_key(layout.home))
-        follow(layout, after, at_hand=folder)
-    return after
-
-
-def _previous(held: Record | None, champion: Held) -> Held | None:
-    """What a rollback goes back to: never the champion itself under its expired certificate."""
-    if held is None:
-        return None
-    return held.previous if held.champion.version == champion.version else held.champion
 
 
 def _log_verdict(
@@ -320,20 +279,32 @@ def _log_verdict(
     )
 
 
-def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] | None:
-    """The outcome where the champion is the candidate; None where its certificate has expired."""
-    with fetched(layout, held.champion) as folder:
+def _already(
+    layout: Layout, held: Record, candidate: Candidate, notes: list[str]
+) -> dict[str, Any] | None:
+    """The outcome where the candidate is champion, or on probation, under a certificate that holds.
+
+    None where it is neither, or its certificate has expired.
+    """
+    there = {"already champion": held.champion}
+    if held.probation is not None:
+        there["already on probation"] = held.probation.held
+    fits = [(word, each) for word, each in there.items() if each.content == candidate.content]
+    if not fits:
+        return None
+    ((word, found),) = fits
+    with fetched(layout, found) as folder:
         signed = certificate.read(folder)
     try:
-        certificate.verify_time(signed, _now())
+        certificate.verify_time(signed, change.now())
     except CertificateError as error:
         notes.append(str(error))
         return None
     return {
         "workload": layout.workload,
-        "version": held.champion.version,
+        "version": found.version,
         "allowed": True,
-        "summary": "already champion; nothing changed",
+        "summary": f"{word}; nothing changed",
         "reasons": [],
         "checks": signed["checks"],
         "comparison": None,
@@ -341,6 +312,7 @@ def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] |
         "waits": None,
         "champion": held.champion.version,
         "certificate": held.champion.certificate,
+        "probation": held.probation and held.probation.held.version,
         "notes": notes,
     }
 
@@ -370,6 +342,9 @@ def _told(
         is_champion = held is not None and held.champion.version == version
         asks = f", if a person approves: {approvals.told(judged.why)}" if judged.why else ""
         summary = "is champion now" if is_champion else f"would be allowed{asks}"
+        begun = held.probation if held is not None else None
+        if begun is not None and begun.held.version == version:
+            summary = f"is on probation ({begun.terms.mode}) until {begun.terms.until}"
     elif judged.waits:
         summary = f"the gate allowed it; {verdict.reasons[0]}"
     else:
@@ -380,10 +355,7 @@ def _told(
         "summary": summary,
         "champion": held.champion.version if held else None,
         "certificate": held.champion.certificate if held else None,
+        "probation": held.probation.held.version if held and held.probation else None,
         **judged.as_json(),
         "notes": notes,
     }
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)

@@ -93,6 +93,7 @@ def judge(
     version: str | None,
     approver: str,
     reason: Reason,
+    now: datetime,
 ) -> Judgement:
     """Hold `candidate` against gate, champion and plan; nothing is written."""
     by_hand = reason == plans.BY_HAND
@@ -113,7 +114,7 @@ def judge(
     made = effective(params, candidate)
     facts = facts_of.of(workload, params, layout)
     finding = plans.examine(params.plan, signed, made, facts, reason)
-    further = list(_withdrawn(held, version, approver))
+    further = [*_withdrawn(held, version, approver), *_occupied(held, candidate, now)]
     further += [Check("plan", False, None, None, line) for line in finding.broken if finding.stops]
     verdict = gate.verdict([*verdict.checks, *further])
     why = plans.occasions(params.plan, finding, is_first=held is None) if verdict.allowed else ()
@@ -224,6 +225,21 @@ def stated(judged: Judgement, params: Params) -> dict[str, Any]:
         },
         "approval": approval,
     }
+
+
+def _occupied(held: Record | None, candidate: Candidate, now: datetime) -> list[Check]:
+    """One model at a time is on probation: answers are shared out, and compared, between two."""
+    begun = held.probation if held is not None else None
+    if begun is None or begun.held.content == candidate.content:
+        return []
+    version, until = begun.held.version, begun.terms.until
+    if now >= datetime.fromisoformat(until):
+        return []
+    why = (
+        f"Version {version} is on probation until {until}; wait, or end it with `medpipe release "
+        "--full` or `--stop`"
+    )
+    return [Check("probation", False, None, None, why)]
 
 
 def _withdrawn(held: Record | None, version: str | None, approver: str) -> list[Check]:

@@ -7,7 +7,7 @@ import pytest
 
 from medpipe import certificate, files, keys, tracking
 from medpipe.errors import CertificateError, MissingStageError, ParamsError, TrackingError
-from medpipe.promotion import candidate, decision
+from medpipe.promotion import candidate, change, decision
 
 GOOD, BETTER, NOISE = (4.0, 0.3), (4.0, 0.0), (0.0, 1.0)
 """Weights of level and noise: AUROC falls with the share of noise."""
@@ -256,7 +256,7 @@ def test_an_expired_certificate_is_renewed_by_the_gate_for_the_same_version(proj
     project.train(*GOOD)
     first = project.promote()
     later = datetime.now(UTC) + timedelta(days=366)
-    monkeypatch.setattr(decision, "_now", lambda: later.replace(microsecond=0))
+    monkeypatch.setattr(change, "now", lambda: later.replace(microsecond=0))
     assert "expired on" in project.status()["problems"][0]
     outcome = project.promote()
     assert (outcome["allowed"], outcome["champion"]) == (True, "1")

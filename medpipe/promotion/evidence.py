@@ -5,6 +5,7 @@ A record that was changed is no evidence: nothing is decided by it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -34,14 +35,11 @@ def of_probation(workload: Workload, root: Path, begun: OnProbation) -> Tally:
     AuditError : the record is out of reach, or was changed
     """
     tally, objective = Tally(), objectives.of(workload)
-    try:
-        with places.reading(root) as (chain, store):
-            found = store.of_release(begun.held.certificate, since=begun.terms.began)
-            for some in _some(found):
-                tally = _compared(some, store, chain, begun, objective, tally)
-    except MissingStageError:  # nothing was asked yet
-        return tally
-    return tally
+    with contextlib.suppress(MissingStageError), places.reading(root) as (chain, store):
+        found = store.of_release(begun.held.certificate, since=begun.terms.began)
+        for some in _some(found):
+            tally = _compared(some, store, chain, begun, objective, tally)
+    return tally  # of nothing, where nothing was asked yet
 
 
 def of_champion(root: Path, champion: Held, bounds: Bounds, *, since: str) -> Tally:
@@ -52,18 +50,15 @@ def of_champion(root: Path, champion: Held, bounds: Bounds, *, since: str) -> Ta
     AuditError : the record is out of reach, or was changed
     """
     tally = Tally()
-    try:
-        with places.reading(root) as (chain, store):
-            for record in store.of_release(champion.certificate, since=since):
-                said = _said(record, chain)
-                if record.standard in _BESIDE:
-                    continue
-                if record.status >= 500 or said.get("refused") == ScoreError.__name__:
-                    tally = tally.failed()
-                elif record.status == ANSWERED:
-                    tally = tally.given(late=_is_late(record, bounds), differs=None)
-    except MissingStageError:
-        return tally
+    with contextlib.suppress(MissingStageError), places.reading(root) as (chain, store):
+        for record in store.of_release(champion.certificate, since=since):
+            said = _said(record, chain)
+            if record.standard in _BESIDE:
+                continue
+            if record.status >= 500 or said.get("refused") == ScoreError.__name__:
+                tally = tally.failed()
+            elif record.status == ANSWERED:
+                tally = tally.given(late=_is_late(record, bounds), differs=None)
     return tally
 
 

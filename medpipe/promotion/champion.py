@@ -122,15 +122,15 @@ def follow(layout: Layout, held: Record, at_hand: Path | None = None) -> None:
     ----------
     at_hand : verified, of the release that this record brings in: spares a second download
     """
-    for name, version in _aliases(held).items():
-        if tracking.alias(layout, name) != version:
-            tracking.set_alias(layout, name, version)
-    _put(layout, held.champion, layout.champion, at_hand)
+    _put(layout, held.champion, layout.champion, at_hand)  # first: the service waits for it
     if held.probation is None:
         shutil.rmtree(layout.probation, ignore_errors=True)
     else:
         stated = _stated(held, held.probation)
         _put(layout, held.probation.held, layout.probation, at_hand, stated=stated)
+    for name, version in _aliases(held).items():
+        if tracking.alias(layout, name) != version:
+            tracking.set_alias(layout, name, version)
 
 
 def _put(

@@ -19,7 +19,6 @@ from medpipe.promotion import approval as approvals
 from medpipe.promotion import record
 from medpipe.promotion.approval import POLICY, Answer, Approval
 from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.challenge import challenge
 from medpipe.promotion.champion import fetched
 from medpipe.promotion.record import Record
 from medpipe.workload import Workload
@@ -105,6 +104,9 @@ def judge(
             report = files.read_json(folder / "card.json", made_by="medpipe promote")
             # Without an operating point there is nothing to compare; the gate says so itself.
             if policy.margins and None not in candidate.report["operating_point"].values():
+                # Delayed: it loads SciPy, and whoever rolls back at night waits for that.
+                from medpipe.promotion.challenge import challenge
+
                 limits = params.model_copy(update={"gate": policy})
                 found = challenge(
                     workload, limits, layout, candidate=candidate.report, champion=folder

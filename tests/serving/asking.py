@@ -1,4 +1,4 @@
-"""Clients that never rest, and note down what became of every single question."""
+"""Clients that hardly rest, and note down what became of every single question."""
 
 import contextlib
 import threading
@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 import httpx
 from film_project import WORKLOAD, film
+
+REST_S = 0.02
+"""Between an answer and the next question: load, and yet something left for the command."""
 
 
 @dataclass
@@ -24,7 +27,7 @@ class Asked:
         until = time.monotonic() + s
         while {each for _, each in self.became[-20:]} != {version} or len(self.became) < 20:
             assert time.monotonic() < until, f"{self.became[-5:]} after {s} s, not {version}"
-            time.sleep(0.02)
+            time.sleep(0.05)
         last_other = max((at for at, each in self.became if each != version), default=0.0)
         return min(at for at, each in self.became if at > last_other)
 
@@ -43,7 +46,7 @@ def asked(address, *, clients=4):
                 except (httpx.HTTPError, ValueError) as error:
                     version = repr(error)
                 found.became.append((time.monotonic(), version))
-                time.sleep(0.005)
+                time.sleep(REST_S)
 
     threads = [threading.Thread(target=ask, args=(film(seed),)) for seed in range(clients)]
     for thread in threads:

@@ -11,6 +11,7 @@ from medpipe.config import Params
 from medpipe.errors import CertificateError, TrackingError
 from medpipe.paths import SOURCE, Layout
 from medpipe.plan.check import BY_HAND, Reason
+from medpipe.probation import ReleaseParams
 from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
 from medpipe.promotion import change, judgement, record
@@ -101,10 +102,11 @@ def promote(
                 new = _signed(layout, params, candidate, folder, version, judged, approver)
             _log_verdict(layout, candidate, folder, version, judged, notes, approver)
         said: _Said = {"reason": judged.reason, "approver": approver}
-        if new is not None and held is not None and params.release.mode != "direct":
-            held = change.begun(layout, new, held, params.release, **said)
-        elif new is not None:
-            held = change.promoted(layout, new, held, **said)
+        if new is not None:
+            if held is not None and _stands_beside(layout, new, held, params.release):
+                held = change.begun(layout, new, held, params.release, **said)
+            else:
+                held = change.promoted(layout, new, held, **said)
         return _told(layout, held, version, judged, notes)
 
 
@@ -188,6 +190,13 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         "probation": begun and {"version": begun.held.version, **asdict(begun.terms)},
         "summary": f"version {version} is champion; {words}",
     }
+
+
+def _stands_beside(layout: Layout, new: Held, held: Record, release: ReleaseParams) -> bool:
+    """Whether `new` goes on probation: it was asked for, and the champion can answer meanwhile."""
+    if release.mode == "direct" or new.content == held.champion.content:
+        return False
+    return not _outdated(layout)
 
 
 def _outdated(layout: Layout) -> list[str]:

@@ -1,13 +1,14 @@
 """A model that the gate has allowed goes on probation, and on or off it by a signed record."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from medpipe import files, probation
 from medpipe.errors import TrackingError
+from medpipe.promotion import change, record
 from medpipe.promotion import probation as probations
-from medpipe.promotion import record
 
 GOOD, BETTER, OTHER = (1.0, 0.0), (2.0, 0.0), (3.0, 0.0)
 
@@ -113,3 +114,16 @@ def test_a_kill_between_record_and_folder_leaves_nothing_that_promote_does_not_m
     assert not beside.promote()["allowed"]
     assert beside.status()["fits"]
     assert not beside.layout.probation.exists()
+
+
+@pytest.mark.parametrize(("model", "champion"), [(GOOD, "1"), (BETTER, "2")])
+def test_nothing_stands_beside_a_champion_that_cannot_answer(project, monkeypatch, model, champion):
+    """The model itself under a new certificate, or the next one: it is champion at once."""
+    project.configure(release={"mode": "shadow"})
+    project.train(*GOOD)
+    project.promote()
+    later = change.now() + timedelta(days=366)
+    monkeypatch.setattr(change, "now", lambda: later)
+    project.train(*model)
+    outcome = project.promote()
+    assert (outcome["champion"], outcome["probation"]) == (champion, None)

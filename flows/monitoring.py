@@ -23,6 +23,14 @@ DRIFTED = "medpipe.drifted"
 
 
 @task
+def judge(workload: str, *, root: Path) -> dict[str, Any]:
+    """What becomes of a model on probation, or of a new champion: ``{verb, version, why, …}``."""
+    found = steps.medpipe("release", workload, "--judge", root=root)
+    get_run_logger().info("release %s: %s", workload, found["summary"])
+    return found
+
+
+@task
 def watch(workload: str, *, root: Path) -> dict[str, Any]:
     """The verdict: ``{verdict, action, reasons, …}``."""
     found = steps.medpipe("monitor", workload, "--json", root=root)
@@ -37,7 +45,7 @@ def watch(workload: str, *, root: Path) -> dict[str, Any]:
     on_crashed=[notices.on_failure],
 )
 async def monitor(workload: str, root: Path | None = None) -> dict[str, Any]:
-    """Hold what the service was asked against the model's reference, and tell where it drifted.
+    """Judge a new model by its answers; hold questions against the reference, and tell of drift.
 
     Parameters
     ----------
@@ -49,6 +57,7 @@ async def monitor(workload: str, root: Path | None = None) -> dict[str, Any]:
     if reason is not None:
         get_run_logger().info("monitor %s: %s", workload, reason)
         return {"workload": workload, "summary": reason}
+    judge(workload, root=layout.root)  # first: nothing else takes a bad model away
     found = watch(workload, root=layout.root)
     if found["verdict"] == "drifted":
         cooldown_h = open_workload(workload, layout.root).params.plan.cooldown_h

@@ -167,9 +167,11 @@ def farewell(layout: Layout, outcome: dict[str, Any]) -> str:
     record = quote(f"sqlite:///{layout.home.audit_database.resolve()}")
     settings = f"MEDPIPE_AUDIT={record} BENTOML_HOME={store}"
     serve = f"{settings} bentoml serve {bento['tag']}" if bento else ""
+    release = f"medpipe release {layout.workload}"
     following = [
         ("look at the report", f"open {quote(str(layout.evaluation / 'report.html'))}"),
         *answers(outcome["verdict"]["waits"]),
+        ("how it does", release if outcome["verdict"].get("probation") else ""),
         ("who is champion", f"medpipe status {layout.workload}"),
         ("serve the champion", "bentoml serve"),
         ("serve the bento", serve),

@@ -74,9 +74,10 @@ def released(
     """Gate, bento and push, each a task of the flow that calls this; what came of them."""
     workload, root = layout.workload, layout.root
     verdict = promote(workload, root=root, reason=reason, run=run, approver=approver)
+    is_champion = verdict["allowed"] and verdict["version"] == verdict["champion"]
     return {
         "verdict": verdict,
-        "bento": package(workload, root=root) if package_it and verdict["allowed"] else None,
+        "bento": package(workload, root=root) if package_it and is_champion else None,
         "pushed": push(root=root),
         "registry": tracking.shown_uri(layout),
     }

@@ -36,6 +36,7 @@ COMMANDS = {
     "deploy": ("operate", "Schedule everything on a Prefect server: apply prefect.yaml."),
     "rollback": ("release", "Take the champion back and put the previous one in its place."),
     "recalibrate": ("recalibration", "Put the champion's risks right by known outcomes."),
+    "release": ("probation", "How a model on probation stands; make it champion, or stop it."),
     "status": ("release", "Which model is champion, and whether registry and release agree."),
     "certificate": ("release", "What the gate signed: show it, or check that it still fits."),
     "score": ("scoring", "The champion's answers for a whole source, as one table."),

@@ -146,10 +146,10 @@ def effective(params: Params) -> dict[str, Any]:
 
     Path and options of the source are left out, because a folder's or a file's name may spell a
     person's; what the source held is identified by the version of raw. So are sections `tune`,
-    which decides nothing and may name a database, `image` and `monitor`, which change no answer,
-    and `plan`, which has a digest of its own in the certificate.
+    which decides nothing and may name a database, `image`, `monitor` and `release`, which change no
+    answer, and `plan`, which has a digest of its own in the certificate.
     """
-    whole: Any = dict.fromkeys(("tune", "image", "monitor", "plan"), True)
+    whole: Any = dict.fromkeys(("tune", "image", "monitor", "release", "plan"), True)
     left_out = {"source": {"path", "options"}} | whole
     return params.model_dump(mode="json", by_alias=True, exclude=left_out)
 

@@ -16,6 +16,7 @@ patient identifier: inside ingest a row is named by its number or its pseudonym.
     ├── OutcomeError       what was told of answers cannot be so (nothing of it was put down)
     ├── CertificateError   a certificate is missing, broken, or not for these files
     ├── RequestError       a request to the service that cannot be answered (carries an HTTP status)
+    │   └── ScoreError     the model gives no finite score for what was sent
     ├── AccessError        a request from someone who may not ask it (carries an HTTP status)
     └── OverloadedError    the service has as many requests waiting as it may
 """
@@ -131,6 +132,10 @@ class RequestError(MedpipeError):
         self.status = status
         self.fault = fault
         self.problems = problems
+
+
+class ScoreError(RequestError):
+    """The model gives no finite score for an example: its own fault, not that of who asks."""
 
 
 class AccessError(MedpipeError):

@@ -22,6 +22,9 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[1]
 """The folder that ``medpipe/`` and ``service/`` lie in: a checkout, a bento, or site-packages."""
 
+PROBATION = ".probation"
+"""Folder, among the champions, of the models on probation beside them."""
+
 
 @dataclass(frozen=True)
 class Home:
@@ -174,6 +177,11 @@ class Layout:
     def champion(self) -> Path:
         """The promoted model, as the service loads it."""
         return self.home.champions / self.workload
+
+    @property
+    def probation(self) -> Path:
+        """The model on probation beside the champion, where the service looks for it."""
+        return self.home.champions / PROBATION / self.workload
 
     @property
     def edge(self) -> Path:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from medpipe.monitoring.policy import MonitorParams
 from medpipe.plan.section import PlanParams
+from medpipe.probation import ReleaseParams
 from medpipe.workload import Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -360,6 +361,7 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     gate: GateParams = GateParams()
     plan: PlanParams = PlanParams()
+    release: ReleaseParams = ReleaseParams()
     serve: ServeParams = ServeParams()
     monitor: MonitorParams = MonitorParams()
     tune: TuneParams = TuneParams()

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from medpipe import certificate, config, files, keys, lineage, tracking, workloads
+from medpipe import certificate, config, files, keys, lineage, probation, tracking, workloads
 from medpipe.audit import place as places
 from medpipe.audit.record import Record, told
 from medpipe.errors import AuditError, CertificateError, MedpipeError, MissingStageError
@@ -36,6 +36,8 @@ _SIGNED = ("version", "run_id", "commit", "raw_version", "receipt", "approver", 
 def trace(answer_id: str, root: Path, *, patients: bool = False) -> dict[str, Any]:
     """What is known here of the answer `answer_id`, and what is not.
 
+    Where two models were asked, `beside` is the other one's record, whichever of them is traced.
+
     Parameters
     ----------
     patients : name the pseudonyms that shaped the model, beside their number
@@ -43,16 +45,19 @@ def trace(answer_id: str, root: Path, *, patients: bool = False) -> dict[str, An
     Returns
     -------
     dict
-        answer, became (outcome, history), model, run, code, data, split, recalibration (where the
-        model's risks were put right by outcomes), patients (each absent where it is not known) and
-        missing: sentences.
+        answer, beside (None where one model was asked), became (outcome, history), model, run,
+        code, data, split, recalibration (where the model's risks were put right by outcomes),
+        patients (each absent where it is not known) and missing: sentences.
 
     Raises
     ------
     AuditError : no such answer is on record here, or the record is out of reach
     """
-    record, is_genuine = _record(answer_id, root)
-    found: dict[str, Any] = {"answer": {**told(record), "genuine": is_genuine}}
+    (record, is_genuine), beside = _records(answer_id, root)
+    found: dict[str, Any] = {
+        "answer": {**told(record), "genuine": is_genuine},
+        "beside": beside and {**told(beside[0]), "genuine": beside[1]},
+    }
     with journals.at(root) as journal:
         found["became"] = outcomes.spelled(journal.history(answer_id))
     missing = [] if is_genuine else ["the record was changed: nothing below is shown by it"]
@@ -70,6 +75,9 @@ def words(found: dict[str, Any]) -> list[str]:
         f"answer   {answer['answer_id']}, record {answer['sequence']}, {answer['at']}",
         f"asked by {answer['asked_by']} ({answer['standard']}), status {answer['status']}: {said}",
     ]
+    if (other := found["beside"]) is not None:
+        said = json.dumps(other["answer"], ensure_ascii=False)
+        lines.append(f"beside   version {other['version']} ({other['standard']}): {said}")
     if "model" in found:
         model, split = found["model"], found["split"]
         lines += [
@@ -93,11 +101,14 @@ def words(found: dict[str, Any]) -> list[str]:
     return lines + [f"missing  {sentence}" for sentence in found["missing"]]
 
 
-def _record(answer_id: str, root: Path) -> tuple[Record, bool]:
+def _records(answer_id: str, root: Path) -> tuple[tuple[Record, bool], tuple[Record, bool] | None]:
+    """The record of that name and the one beside it, each with whether it is genuine."""
     with places.reading(root) as (chain, store):
         record = store.of_answer(answer_id)
         if record is not None:
-            return record, chain.is_genuine(record)
+            beside = store.of_answer(_beside(record))
+            other = None if beside is None else (beside, chain.is_genuine(beside))
+            return (record, chain.is_genuine(record)), other
     raise AuditError(
         f"no answer {answer_id} is on record here; if it was given while the store was down, the "
         "service records it when it starts again"
@@ -129,6 +140,17 @@ def _made_from(
     if patients:
         found["patients"] = _patients(layout, signed, card, missing)
     return found
+
+
+def _beside(record: Record) -> str:
+    """The name of what the other model said to the same question, if there was one."""
+    said = told(record)["answer"]
+    if record.standard in (probation.SILENT, probation.FAILED) and isinstance(said, dict):
+        return str(said.get("beside"))
+    try:
+        return probation.silent_id(record.answer_id)
+    except ValueError:  # not an id of the service
+        return ""
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """What a trace says where little is to be found; the whole way is walked in tests/end_to_end."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
-from medpipe import cli, trace
+from medpipe import cli, probation, trace
 from medpipe.audit import place as places
 from medpipe.audit.record import Entry
 from medpipe.errors import AuditError
@@ -49,6 +50,26 @@ def test_a_refusal_was_made_from_no_model(project):
 def test_an_unknown_answer_is_an_error_that_names_it(project):
     with pytest.raises(AuditError, match="no answer other is on record here"):
         trace.trace("other", project)
+
+
+def test_of_two_models_that_were_asked_each_answer_leads_to_the_other(project):
+    place, aloud = places.at(project), "0b0cf2b6-7c0e-4f43-9f3b-6a3b4e6a3f10"
+    silent = replace(
+        entry(probation.silent_id(aloud), "d" * 64),
+        standard=probation.SILENT,
+        answer=json.dumps({"beside": aloud, "risk": 0.5}),
+    )
+    store = place.store(place.chain(create=False))
+    store.open()
+    store.append([entry(aloud, "c" * 64), silent])
+    store.close()
+    assert trace.trace(aloud, project)["beside"]["answer"]["risk"] == 0.5
+    assert trace.trace(silent.answer_id, project)["beside"]["answer"]["risk"] == 0.75
+    assert trace.trace("answered", project)["beside"] is None
+    assert any(
+        line == f'beside   version 3 (shadow): {{"beside": "{aloud}", "risk": 0.5}}'
+        for line in trace.words(trace.trace(aloud, project))
+    )
 
 
 def test_a_person_reads_it_on_stderr_and_a_program_on_stdout(project):

@@ -44,6 +44,10 @@ class Database(ABC):
     def is_new(self) -> bool:
         """Whether it cannot hold a record yet; where only a connection can tell, true."""
 
+    @abstractmethod
+    def require(self) -> None:
+        """Raise MissingStageError where it is plain, before any connection, that there is none."""
+
     @property
     @abstractmethod
     def failures(self) -> tuple[type[Exception], ...]:

@@ -91,6 +91,7 @@ def reading(root: Path) -> Iterator[tuple[Chain, Store]]:
     AuditError, MissingStageError : it is out of reach, or there is none yet
     """
     place = at(root)
+    place.database.require()  # first: where nothing was recorded there is no key either
     chain = place.chain(create=False)
     store = place.store(chain)
     store.open(create=False)

@@ -60,6 +60,9 @@ class Postgres(Database):
 
     is_new = True
 
+    def require(self) -> None:
+        """Only a connection can tell."""
+
     @cached_property
     def _driver(self) -> ModuleType:
         try:

@@ -52,12 +52,16 @@ class Sqlite(Database):
     def is_new(self) -> bool:
         return not self.path.exists()
 
-    def connect(self, *, create: bool) -> Connection:
-        if not create and not self.path.exists():
+    def require(self) -> None:
+        if not self.path.exists():
             raise MissingStageError(
                 f"there is no record of answers at {self.path}: nothing was asked here yet, or "
                 "MEDPIPE_AUDIT names another place"
             )
+
+    def connect(self, *, create: bool) -> Connection:
+        if not create:
+            self.require()
         # Two processes that turn on the write-ahead log at once would find the file locked.
         with files.locked(self.path.with_name(f".{self.path.name}.lock")):
             connection = sqlite3.connect(

@@ -116,6 +116,18 @@ class Store:
                 return
             last = found[-1].sequence
 
+    def of_release(self, certificate: str, *, since: str) -> Iterator[Record]:
+        """The records of one release from `since` (UTC, ISO 8601) on, by sequence."""
+        last, mark = 0, self._database.mark
+        where = f"WHERE sequence > {mark} AND certificate = {mark} AND at >= {mark}"
+        while True:
+            values = [last, certificate, since]
+            found = self._select(f"{where} ORDER BY sequence LIMIT {_AT_ONCE}", values)
+            yield from found
+            if len(found) < _AT_ONCE:
+                return
+            last = found[-1].sequence
+
     def last(self, count: int) -> list[Record]:
         """The last `count`, in the order in which they were written."""
         return self._select(f"ORDER BY sequence DESC LIMIT {int(count)}")[::-1]

@@ -6,14 +6,17 @@ import getpass
 import importlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from medpipe import certificate as signing
 from medpipe import config, keys, promotion
 from medpipe.commands import show
+from medpipe.errors import ParamsError
 from medpipe.notify import NotifyParams
 from medpipe.paths import SOURCE
+from medpipe.probation import Mode
 from medpipe.project import open_workload
 
 
@@ -26,23 +29,49 @@ from medpipe.project import open_workload
     show_default=True,
     help="Who answers for it; a version that was rolled back needs a person.",
 )
+@click.option("--direct", "mode", flag_value="direct", help="Champion at once.")
+@click.option("--shadow", "mode", flag_value="shadow", help="On probation, answering silently.")
+@click.option(
+    "--canary",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="On probation, answering this share of the questions.",
+)
 @click.pass_obj
-def promote(root: Path, workload: str, dry_run: bool, approver: str) -> None:
+def promote(
+    root: Path,
+    workload: str,
+    dry_run: bool,
+    approver: str,
+    mode: Mode | None,
+    canary: float | None,
+) -> None:
     """Let the gate decide whether WORKLOAD's newest model becomes champion.
 
     The policy is section `gate` of params.yaml. A refusal is a result, with its reasons, and exits
-    with status 0.
+    with status 0. Beside a champion, section `release` says whether the model is on probation
+    first; --direct, --shadow and --canary say it for this time.
 
     \b
     Example
       medpipe promote chest_xray --dry-run
+      medpipe promote chest_xray --canary 0.1
     """
+    if mode is not None and canary is not None:
+        raise ParamsError(f"give either --{mode} or --canary")
     opened = open_workload(workload, root)
+    params = _released(opened.params, mode, canary)
     show(
         promotion.promote(
-            opened.workload, opened.params, opened.layout, approver=approver, dry_run=dry_run
+            opened.workload, params, opened.layout, approver=approver, dry_run=dry_run
         )
     )
+
+
+def _released(params: config.Params, mode: Mode | None, canary: float | None) -> config.Params:
+    changed: dict[str, Any] = {"mode": mode} if mode is not None else {}
+    if canary is not None:
+        changed = {"mode": "canary", "share": canary}
+    return params.model_copy(update={"release": params.release.model_copy(update=changed)})
 
 
 @click.command()

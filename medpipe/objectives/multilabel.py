@@ -156,6 +156,11 @@ class Multilabel(Objective):
             ]
         }
 
+    def agrees(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """See `Objective.agrees`; here: whether they decide the same of every label."""
+        mine, theirs = ([label["decision"] for label in x.get("labels", [])] for x in (one, other))
+        return mine == theirs
+
     def score(self, targets: Floats, logits: Floats) -> float:
         """Mean AUROC of the labels; those without both classes are left out."""
         columns = np.asarray(logits).reshape(-1, self.outputs).T

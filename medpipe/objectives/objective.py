@@ -146,6 +146,13 @@ class Objective(ABC):
         point : what `point` gives
         """
 
+    def agrees(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Whether two answers for one example, each of `answer` or of none, ask for the same act.
+
+        Here: whether they decide the same.
+        """
+        return bool(one.get("decision") == other.get("decision"))
+
     @abstractmethod
     def score(self, targets: Floats, logits: Floats) -> float:
         """The figure called `selection`, of `logits` (N,) or (N, K); nan where it is undefined."""

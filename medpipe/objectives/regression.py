@@ -6,7 +6,7 @@ range end at its limits. Truth lies within them, so the range holds it as often 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,6 +109,13 @@ class Regression(Objective):
             "coverage": point.coverage,
             "unit": label.unit,
         }
+
+    def agrees(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """See `Objective.agrees`; here: whether each quantity lies within the other's range."""
+        if "value" not in one or "value" not in other:
+            return ("value" in one) == ("value" in other)
+        pairs = ((one, other), (other, one))
+        return all(ours["low"] <= their["value"] <= ours["high"] for ours, their in pairs)
 
     def answers(self, outputs: Floats, point: Line) -> NDArray[np.float64]:
         """The quantity for each of `outputs`, of their shape."""

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medpipe import certificate, files, keys, tracking
+from medpipe import certificate, files, keys, probation, tracking
 from medpipe.errors import CertificateError
 from medpipe.paths import Layout
+from medpipe.probation import Stated
 from medpipe.promotion import record
-from medpipe.promotion.record import Held, Ledger, Record
+from medpipe.promotion.record import Held, Ledger, OnProbation, Record
 
 _FILES = (*certificate.COVERED, certificate.FILE)
 _PLACE_DIGITS = 16
@@ -102,25 +103,75 @@ def misplaced(layout: Layout, held: Record | None) -> list[str]:
             )
     if held is None:
         return found
-    try:
-        _verify(layout, held.champion, layout.champion)
-    except CertificateError as error:
-        found.append(f"the release folder does not fit: {error}")
+    if (why := _misfit(layout, held.champion, layout.champion)) is not None:
+        found.append(f"the release folder does not fit: {why}")
+    if held.probation is not None:
+        beside = held.probation.held
+        why = _misfit(layout, beside, layout.probation, stated=_stated(held, held.probation))
+        if why is not None:
+            found.append(f"the folder of the model on probation does not fit: {why}")
+    elif layout.probation.exists():
+        found.append(f"{layout.probation} holds a model, but the signed record has none there")
     return found
 
 
 def follow(layout: Layout, held: Record, at_hand: Path | None = None) -> None:
-    """Aliases and release folder as the record says; `at_hand` spares a second download."""
-    if at_hand is None:
-        with fetched(layout, held.champion) as folder:
-            follow(layout, held, at_hand=folder)
-        return
+    """Aliases and folders as the record says; what is right already is left alone.
+
+    Parameters
+    ----------
+    at_hand : verified, of the release that this record brings in: spares a second download
+    """
+    _put(layout, held.champion, layout.champion, at_hand)  # first: the service waits for it
+    if held.probation is None:
+        shutil.rmtree(layout.probation, ignore_errors=True)
+    else:
+        stated = _stated(held, held.probation)
+        _put(layout, held.probation.held, layout.probation, at_hand, stated=stated)
     for name, version in _aliases(held).items():
         if tracking.alias(layout, name) != version:
             tracking.set_alias(layout, name, version)
-    with files.new_folder(layout.champion) as partial:
+
+
+def _put(
+    layout: Layout,
+    held: Held,
+    target: Path,
+    at_hand: Path | None,
+    stated: Stated | None = None,
+) -> None:
+    """The release `held` into `target`, with what is `stated` of it, unless it is there."""
+    if _misfit(layout, held, target, stated=stated) is None:
+        return
+    if at_hand is None or _misfit(layout, held, at_hand) is not None:
+        with fetched(layout, held) as folder:
+            _put(layout, held, target, folder, stated)
+        return
+    with files.new_folder(target) as partial:
         for name in _FILES:
             shutil.copyfile(at_hand / name, partial / name)
+        if stated is not None:
+            signed = probation.signed(stated, keys.signing_key(layout.home))
+            files.write_json(partial / probation.FILE, signed)
+
+
+def _misfit(
+    layout: Layout, held: Held, folder: Path, *, stated: Stated | None = None
+) -> str | None:
+    """Why `folder` is not the release `held`, with what is `stated` of it; None where it is."""
+    try:
+        _verify(layout, held, folder)
+        if stated is not None and probation.read(folder, keys.trusted(layout.home)) != stated:
+            raise CertificateError(f"{folder / probation.FILE} is not what the record says")
+    except CertificateError as error:
+        return str(error)
+    return None
+
+
+def _stated(held: Record, begun: OnProbation) -> Stated:
+    """What the folder of the model on probation says of it."""
+    beside = held.champion.certificate
+    return Stated(held.workload, begun.held.certificate, beside, begun.terms)
 
 
 def _verify(layout: Layout, held: Held, folder: Path) -> None:
@@ -139,6 +190,7 @@ def _place(held: Held) -> str:
 
 def _aliases(held: Record | None) -> dict[str, str | None]:
     if held is None:
-        return {"champion": None, "previous": None}
+        return {"champion": None, "previous": None, "probation": None}
     previous = held.previous.version if held.previous else None
-    return {"champion": held.champion.version, "previous": previous}
+    beside = held.probation.held.version if held.probation else None
+    return {"champion": held.champion.version, "previous": previous, "probation": beside}

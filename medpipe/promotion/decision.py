@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from medpipe import certificate, files, keys, tracking
+from medpipe import certificate, files, tracking
 from medpipe.config import Params
 from medpipe.errors import CertificateError, TrackingError
-from medpipe.paths import SOURCE, Layout
+from medpipe.paths import Layout
 from medpipe.plan.check import BY_HAND, Reason
 from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
-from medpipe.promotion import judgement, record, release
+from medpipe.promotion import change, judgement, record, release
 from medpipe.promotion.approval import POLICY
-from medpipe.promotion.champion import fetched, follow, misplaced, settled
+from medpipe.promotion.candidate import Candidate
+from medpipe.promotion.champion import fetched, misplaced, settled
 from medpipe.promotion.record import Record
 from medpipe.workload import Workload
 
@@ -45,8 +46,9 @@ def promote(
     -------
     dict
         workload, version (None in a dry run of a new model), allowed, summary, reasons, checks,
-        comparison, champion (version), certificate (digest), plan (reason, within, broken), waits
-        (the question to a person; None where none is open) and notes: what was found out of place.
+        comparison, champion (version), certificate (its digest), probation (version beside it),
+        plan (reason, within, broken), waits (the question to a person; None where none is open) and
+        notes: what was found out of place.
 
     Raises
     ------
@@ -54,19 +56,16 @@ def promote(
     """
     candidate = candidates.read(workload, params, layout)
     with files.locked(layout.record.with_suffix(".lock")):
-        ledger = release.ledger(layout)
+        ledger = record.in_force(layout)
         notes = list(ledger.problems)
         if not dry_run:
             notes += settled(layout, ledger)
         held = ledger.record
-        # What was recalibrated since is not taken back by a training that finds nothing new.
-        if held is not None and candidate.content in (held.champion.content, held.champion.base):
-            done = _already(layout, held, notes)
-            if done is not None:
-                return done
+        if held is not None and (done := _already(layout, held, candidate, notes)) is not None:
+            return done
         version = tracking.find(layout, release.CONTENT, candidate.content)
         reason = judgement.reason_of(
-            layout, candidate, held, version=version, given=reason, now=release.now()
+            layout, candidate, held, version=version, given=reason, now=change.now()
         )
         judged = judgement.judge(
             workload,
@@ -77,6 +76,7 @@ def promote(
             version=version,
             approver=approver,
             reason=reason,
+            now=change.now(),
         )
         if dry_run:
             return release.told(layout, held, version, judged, notes)
@@ -93,48 +93,38 @@ def promote(
         )
 
 
-def rollback(workload: Workload, layout: Layout, *, reason: str, approver: str) -> dict[str, Any]:
+def rollback(
+    workload: Workload,
+    layout: Layout,
+    *,
+    reason: str,
+    approver: str,
+    sequence: int | None = None,
+) -> dict[str, Any]:
     """Make the previous model champion again; its own certificate must still hold.
 
     Parameters
     ----------
     reason : why, for the record; names no patient
     approver : who decided it
+    sequence : of the record in force when that was; None where it is decided now
 
     Raises
     ------
-    TrackingError : there is nothing to go back to
+    TrackingError : there is nothing to go back to, or another record came between
     CertificateError : the previous release is not what the gate allowed
     """
     approvals.ensure_text("reason", reason)
     with files.locked(layout.record.with_suffix(".lock")):
-        ledger = release.ledger(layout)
+        ledger = record.in_force(layout)
         held = ledger.record
         if held is None:
             raise TrackingError(f"no model of {workload.name} was ever promoted; nothing to undo")
+        change.ensure_unchanged(held, sequence)
         notes = [*ledger.problems, *settled(layout, ledger)]
         if held.previous is None and held.action == "rollback" and notes:
             return _rolled_back(held, notes)  # the last one was killed; settling has ended it
-        if held.previous is None:
-            raise TrackingError(
-                f"{workload.name} has no previous champion to go back to from version "
-                f"{held.champion.version}; train and promote another model instead"
-            )
-        with fetched(layout, held.previous) as folder:
-            after = Record(
-                workload=layout.workload,
-                sequence=held.sequence + 1,
-                action="rollback",
-                champion=held.previous,
-                previous=None,
-                withdrawn=(*held.withdrawn, held.champion.version),
-                approver=approver,
-                reason=reason,
-                at=release.now().isoformat(),
-            )
-            record.commit(layout, after, keys.signing_key(layout.home))
-            follow(layout, after, at_hand=folder)
-        tracking.tag_version(layout, held.champion.version, {"medpipe.withdrawn": reason})
+        after = change.rolled_back(layout, held, reason=reason, approver=approver)
     return _rolled_back(after, notes)
 
 
@@ -146,13 +136,14 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
     dict
         workload, summary, fits, problems, champion, previous, candidate (versions), sequence,
         action, approver, reason, at, withdrawn, release (folder), certificate (digest), registry,
-        waits (the question to a person, while it is open), recalibrates (version of the trained
-        model whose risks the champion puts right; None where it is one itself).
+        waits (the question to a person, while it is open), probation (version and terms of the
+        model beside the champion, or None), recalibrates (version of the trained model whose risks
+        the champion puts right; None where it is one itself).
     """
     ledger = record.read(layout)
-    problems = [*ledger.problems, *misplaced(layout, ledger.record), *_outdated(layout)]
+    problems = [*ledger.problems, *misplaced(layout, ledger.record), *release.outdated(layout)]
     held = ledger.record
-    question = approvals.waiting(layout, release.now())
+    question = approvals.waiting(layout, change.now())
     facts: dict[str, Any] = {
         "workload": workload.name,
         "fits": not problems,
@@ -165,6 +156,9 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         return {**facts, "champion": None, "previous": None, "summary": "nothing is promoted yet"}
     version = held.champion.version
     words = "everything fits" if not problems else f"{len(problems)} thing(s) do not fit"
+    begun = held.probation
+    if begun is not None:
+        words = f"version {begun.held.version} is on probation beside it; {words}"
     base = held.champion.base and tracking.find(layout, release.CONTENT, held.champion.base)
     is_what = (
         "champion" if base is None else f"champion, version {base} with its risks recalibrated"
@@ -181,44 +175,44 @@ def status(workload: Workload, layout: Layout) -> dict[str, Any]:
         "withdrawn": list(held.withdrawn),
         "release": str(layout.champion),
         "certificate": held.champion.certificate,
+        "probation": begun and {"version": begun.held.version, **asdict(begun.terms)},
         "recalibrates": base,
         "summary": f"version {version} is {is_what}; {words}",
     }
 
 
-def _outdated(layout: Layout) -> list[str]:
-    """Why the service would not take the release although it is whole, in words."""
-    try:
-        signed = certificate.read(layout.champion)
-    except CertificateError:
-        return []  # told by `misplaced`, or nothing was promoted yet
-    found = []
-    try:
-        certificate.verify_code(signed, SOURCE)
-    except CertificateError as error:
-        found.append(str(error))
-    try:
-        certificate.verify_time(signed, release.now())
-    except CertificateError as error:
-        found.append(str(error))
-    return found
+def _already(
+    layout: Layout, held: Record, candidate: Candidate, notes: list[str]
+) -> dict[str, Any] | None:
+    """The outcome where the candidate is champion, or on probation, under a certificate that holds.
 
-
-def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] | None:
-    """The outcome where the champion is the candidate; None where its certificate has expired."""
-    with fetched(layout, held.champion) as folder:
+    None where it is neither, or its certificate has expired. What was recalibrated since is not
+    taken back by a training that finds nothing new.
+    """
+    there = {"already champion": held.champion}
+    if held.probation is not None:
+        there["already on probation"] = held.probation.held
+    fits = [
+        (word, each)
+        for word, each in there.items()
+        if candidate.content in (each.content, each.base)
+    ]
+    if not fits:
+        return None
+    ((word, found),) = fits
+    with fetched(layout, found) as folder:
         signed = certificate.read(folder)
     try:
-        certificate.verify_time(signed, release.now())
+        certificate.verify_time(signed, change.now())
     except CertificateError as error:
         notes.append(str(error))
         return None
-    since = "" if held.champion.base is None else ", its risks recalibrated"
+    since = "" if found.base is None else ", its risks recalibrated"
     return {
         "workload": layout.workload,
-        "version": held.champion.version,
+        "version": found.version,
         "allowed": True,
-        "summary": f"already champion{since}; nothing changed",
+        "summary": f"{word}{since}; nothing changed",
         "reasons": [],
         "checks": signed["checks"],
         "comparison": None,
@@ -226,6 +220,7 @@ def _already(layout: Layout, held: Record, notes: list[str]) -> dict[str, Any] |
         "waits": None,
         "champion": held.champion.version,
         "certificate": held.champion.certificate,
+        "probation": held.probation and held.probation.held.version,
         "notes": notes,
     }
 

@@ -19,7 +19,6 @@ from medpipe.promotion import approval as approvals
 from medpipe.promotion import record
 from medpipe.promotion.approval import POLICY, Answer, Approval
 from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.challenge import challenge
 from medpipe.promotion.champion import fetched
 from medpipe.promotion.record import Record
 from medpipe.workload import Workload
@@ -95,6 +94,7 @@ def judge(
     version: str | None,
     approver: str,
     reason: Reason,
+    now: datetime,
 ) -> Judgement:
     """Hold `candidate` against gate, champion and plan; nothing is written."""
     by_hand = reason == plans.BY_HAND
@@ -106,6 +106,9 @@ def judge(
             report = files.read_json(folder / "card.json", made_by="medpipe promote")
             # Without an operating point there is nothing to compare; the gate says so itself.
             if policy.margins and None not in candidate.report["operating_point"].values():
+                # Delayed: it loads SciPy, and whoever rolls back at night waits for that.
+                from medpipe.promotion.challenge import challenge
+
                 limits = params.model_copy(update={"gate": policy})
                 found = challenge(
                     workload, limits, layout, candidate=candidate.report, champion=folder
@@ -115,7 +118,7 @@ def judge(
     made = effective(params, candidate)
     facts = facts_of.of(workload, params, layout)
     finding = plans.examine(params.plan, signed, made, facts, reason)
-    further = list(_withdrawn(held, version, approver))
+    further = [*_withdrawn(held, version, approver), *occupied(held, candidate.content, now)]
     further += [Check("plan", False, None, None, line) for line in finding.broken if finding.stops]
     verdict = gate.verdict([*verdict.checks, *further])
     why = plans.occasions(params.plan, finding, is_first=held is None) if verdict.allowed else ()
@@ -226,6 +229,21 @@ def stated(judged: Judgement, params: Params) -> dict[str, Any]:
         },
         "approval": approval,
     }
+
+
+def occupied(held: Record | None, content: str, now: datetime) -> list[Check]:
+    """One model at a time is on probation: answers are shared out, and compared, between two."""
+    begun = held.probation if held is not None else None
+    if begun is None or begun.held.content == content:
+        return []
+    version, until = begun.held.version, begun.terms.until
+    if now >= datetime.fromisoformat(until):
+        return []
+    why = (
+        f"Version {version} is on probation until {until}; wait, or end it with `medpipe release "
+        "--full` or `--stop`"
+    )
+    return [Check("probation", False, None, None, why)]
 
 
 def _withdrawn(held: Record | None, version: str | None, approver: str) -> list[Check]:

@@ -28,7 +28,7 @@ from medpipe.plan import check as plans
 from medpipe.plan.check import BY_HAND, DataFacts, Reason
 from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
-from medpipe.promotion import release
+from medpipe.promotion import change, judgement, record, release
 from medpipe.promotion.approval import POLICY
 from medpipe.promotion.candidate import Candidate
 from medpipe.promotion.champion import fetched, settled
@@ -70,7 +70,7 @@ class Champion:
         CertificateError : it has expired
         """
         signed = certificate.read(folder)
-        certificate.verify_time(signed, release.now())
+        certificate.verify_time(signed, change.now())
         settings, card = (
             files.read_json(folder / f"{name}.json", made_by="medpipe promote")
             for name in ("settings", "card")
@@ -135,7 +135,7 @@ def recalibrate(
             f"a new calibration of others comes with `medpipe run {workload.name}`"
         )
     with files.locked(layout.record.with_suffix(".lock")):
-        ledger = release.ledger(layout)
+        ledger = record.in_force(layout)
         notes = [*ledger.problems, *([] if dry_run else settled(layout, ledger))]
         held = ledger.record
         if held is None:
@@ -178,7 +178,7 @@ def _measured(
     workload: Workload, params: Params, layout: Layout, champion: Champion, *, days: int | None
 ) -> Evidence:
     policy = params.plan.recalibrate
-    since = release.now() - timedelta(days=days or policy.days)
+    since = change.now() - timedelta(days=days or policy.days)
     known = answers.read(
         layout.root,
         workload.name,
@@ -210,7 +210,7 @@ def _standing(
     question = approvals.read(layout, version)
     if question is None or question.sequence != held.sequence:
         return None
-    known = approvals.answered(question, release.now())
+    known = approvals.answered(question, change.now())
     is_resumed = run is not None and question.run == run
     if known is not None and not known.approved and reason == BY_HAND and not is_resumed:
         return None
@@ -304,6 +304,7 @@ def _judged(
     finding = plans.examine_correction(params.plan, line, reason)
     further = [Check("plan", False, None, None, each) for each in finding.broken if finding.stops]
     further += _taken_back(layout, held, champion, approver)
+    further += judgement.occupied(held, champion.base, change.now())
     verdict = gate.verdict([*checks(found, params.plan.recalibrate), *further])
     why = plans.occasions(params.plan, finding, recalibrates=True) if verdict.allowed else ()
     return Judgement(

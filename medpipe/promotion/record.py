@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from medpipe import certificate, files, keys, tracking
 from medpipe.errors import CertificateError
 from medpipe.paths import Layout
+from medpipe.probation import Terms
 
 TAG = "medpipe.promotion"
 KIND = "medpipe promotion record 1"
@@ -42,6 +43,14 @@ class Held:
 
 
 @dataclass(frozen=True)
+class OnProbation:
+    """A release that the gate has allowed, beside the champion, and on what terms."""
+
+    held: Held
+    terms: Terms
+
+
+@dataclass(frozen=True)
 class Record:
     """One decision about a workload's champion; `sequence` counts from 1 and never repeats.
 
@@ -49,17 +58,19 @@ class Record:
     ----------
     withdrawn : versions that were rolled back, which the policy alone may not promote again
     at : UTC, ISO 8601
+    probation : the model beside the champion; None where there is none
     """
 
     workload: str
     sequence: int
-    action: Literal["promote", "recalibrate", "rollback"]
+    action: Literal["promote", "recalibrate", "rollback", "begin probation", "end probation"]
     champion: Held
     previous: Held | None
     withdrawn: tuple[str, ...]
     approver: str
     reason: str
     at: str
+    probation: OnProbation | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,24 @@ def read(layout: Layout) -> Ledger:
     return Ledger(record, signed, tuple(problems))
 
 
+def in_force(layout: Layout) -> Ledger:
+    """`read`, when there is a genuine record or none at all.
+
+    Going on without a champion because its record was damaged would skip the comparison with it.
+
+    Raises
+    ------
+    CertificateError : there is one, and it is not genuine
+    """
+    ledger = read(layout)
+    if ledger.record is None and ledger.problems:
+        raise CertificateError(
+            f"{ledger.problems[0]}. If it cannot be restored, remove the registered model's tag "
+            f"{TAG} and {layout.record} to begin anew"
+        )
+    return ledger
+
+
 def commit(layout: Layout, record: Record, key: Ed25519PrivateKey) -> dict[str, Any]:
     """Sign `record` and put it in force; gives what was signed."""
     signed = certificate.sign({"kind": KIND, **asdict(record)}, key)
@@ -142,7 +171,10 @@ def _parsed(text: str, layout: Layout, where: str) -> tuple[Record, dict[str, An
     certificate.verify_signature(signed, keys.trusted(layout.home), what=what)
     if signed["workload"] != layout.workload:
         raise CertificateError(f"{what} is that of {signed['workload']}: it was copied by hand")
-    facts = {name: signed[name] for name in Record.__dataclass_fields__}
+    # Records of an earlier medpipe know of no probation.
+    facts: dict[str, Any] = {name: signed.get(name) for name in Record.__dataclass_fields__}
     for name in ("champion", "previous"):
         facts[name] = None if facts[name] is None else Held(**facts[name])
+    if (begun := facts["probation"]) is not None:
+        facts["probation"] = OnProbation(Held(**begun["held"]), Terms(**begun["terms"]))
     return Record(**{**facts, "withdrawn": tuple(facts["withdrawn"])}), signed

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from medpipe import certificate, files, keys, tracking
 from medpipe.config import Params
 from medpipe.errors import CertificateError
-from medpipe.paths import Layout
+from medpipe.paths import SOURCE, Layout
+from medpipe.probation import ReleaseParams
 from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
-from medpipe.promotion import judgement, record
+from medpipe.promotion import change, judgement
 from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.champion import fetched, follow, keep, scratch
+from medpipe.promotion.champion import keep, scratch
 from medpipe.promotion.judgement import Judgement
-from medpipe.promotion.record import Held, Ledger, Record
+from medpipe.promotion.record import Held, Record
 
 CONTENT = "medpipe.content"
 """Tag of a version: `Candidate.content`."""
 
 
-def ledger(layout: Layout) -> Ledger:
-    """The record, when there is a genuine one or none at all.
-
-    Going on without a champion because its record was damaged would skip the comparison with it.
-    """
-    found = record.read(layout)
-    if found.record is None and found.problems:
-        raise CertificateError(
-            f"{found.problems[0]}. If it cannot be restored, remove the registered model's tag "
-            f"{record.TAG} and {layout.record} to begin anew"
-        )
-    return found
+class _Said(TypedDict):
+    reason: str
+    approver: str
 
 
 def carry_out(
@@ -60,16 +51,20 @@ def carry_out(
     version = version or _registered(layout, candidate)
     tracking.set_alias(layout, "candidate", version)
     judged = judgement.asked(
-        layout, params, judged, candidate, held, version=version, run=run, now=now()
+        layout, params, judged, candidate, held, version=version, run=run, now=change.now()
     )
     approver = judged.approver or approver
     with scratch() as folder:
-        champion = None
+        new = None
         if judged.verdict.allowed:
-            champion = _signed(layout, params, candidate, folder, version, judged, approver)
+            new = _signed(layout, params, candidate, folder, version, judged, approver)
         _log_verdict(layout, candidate, folder, version, judged, notes, approver)
-    if champion is not None:
-        held = _committed(layout, champion, held, judged, approver)
+    if new is not None:
+        said: _Said = {"reason": judged.reason, "approver": approver}
+        if held is not None and _stands_beside(layout, new, held, params.release):
+            held = change.begun(layout, new, held, params.release, **said)
+        else:
+            held = change.promoted(layout, new, held, **said)
     return told(layout, held, version, judged, notes)
 
 
@@ -108,33 +103,39 @@ def _signed(
         change=judgement.stated(judged, params),
         approver=approver,
         key=keys.signing_key(layout.home),
-        now=now(),
+        now=change.now(),
     )
     champion = Held(version, certificate.digest(signed), candidate.content, candidate.base)
     keep(layout, champion, folder)
     return champion
 
 
-def _committed(
-    layout: Layout, champion: Held, held: Record | None, judged: Judgement, approver: str
-) -> Record:
-    """Put `champion` into the record once it is back from the registry, and let all follow."""
-    withdrawn = held.withdrawn if held else ()
-    with fetched(layout, champion) as folder:
-        after = Record(
-            workload=layout.workload,
-            sequence=held.sequence + 1 if held else 1,
-            action="promote" if champion.base is None else "recalibrate",
-            champion=champion,
-            previous=_previous(held, champion),
-            withdrawn=tuple(version for version in withdrawn if version != champion.version),
-            approver=approver,
-            reason=judged.reason,
-            at=now().isoformat(),
-        )
-        record.commit(layout, after, keys.signing_key(layout.home))
-        follow(layout, after, at_hand=folder)
-    return after
+def _stands_beside(layout: Layout, new: Held, held: Record, release: ReleaseParams) -> bool:
+    """Whether `new` goes on probation: it was asked for, and the champion can answer meanwhile.
+
+    A recalibration does not: it decides as the champion does.
+    """
+    if release.mode == "direct" or new.base is not None or new.content == held.champion.content:
+        return False
+    return not outdated(layout)
+
+
+def outdated(layout: Layout) -> list[str]:
+    """Why the service would not take the release although it is whole, in words."""
+    try:
+        signed = certificate.read(layout.champion)
+    except CertificateError:
+        return []  # told by `misplaced`, or nothing was promoted yet
+    found = []
+    try:
+        certificate.verify_code(signed, SOURCE)
+    except CertificateError as error:
+        found.append(str(error))
+    try:
+        certificate.verify_time(signed, change.now())
+    except CertificateError as error:
+        found.append(str(error))
+    return found
 
 
 def _log_verdict(
@@ -183,6 +184,9 @@ def told(
         is_champion = held is not None and held.champion.version == version
         asks = f", if a person approves: {approvals.told(judged.why)}" if judged.why else ""
         summary = "is champion now" if is_champion else f"would be allowed{asks}"
+        begun = held.probation if held is not None else None
+        if begun is not None and begun.held.version == version:
+            summary = f"is on probation ({begun.terms.mode}) until {begun.terms.until}"
     elif judged.waits:
         summary = f"the gate allowed it; {verdict.reasons[0]}"
     else:
@@ -193,18 +197,7 @@ def told(
         "summary": summary,
         "champion": held.champion.version if held else None,
         "certificate": held.champion.certificate if held else None,
+        "probation": held.probation.held.version if held and held.probation else None,
         **judged.as_json(),
         "notes": notes,
     }
-
-
-def now() -> datetime:
-    """UTC, to the second."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-def _previous(held: Record | None, champion: Held) -> Held | None:
-    """What a rollback goes back to: never the champion itself under its expired certificate."""
-    if held is None:
-        return None
-    return held.previous if held.champion.version == champion.version else held.champion

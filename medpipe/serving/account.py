@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from medpipe import certificate
 from medpipe.audit.chain import Chain
 from medpipe.audit.record import ANSWERED, NOBODY, Entry, name
-from medpipe.errors import MedpipeError
 from medpipe.monitoring import facts
 from medpipe.monitoring.facts import Value
 from medpipe.monitoring.journal import Seen
@@ -70,6 +69,13 @@ class Account:
             work = asyncio.to_thread(chain.input_digest, payload)
             self._digesting = asyncio.create_task(work)
 
+    async def digest(self) -> str:
+        """Of what the model is asked about, once it was read."""
+        if self._digesting is not None:
+            self._digest = await self._digesting
+        assert self._digest is not None
+        return self._digest
+
     @property
     def version(self) -> str:
         """Workload and version, as the log tells them."""
@@ -111,8 +117,8 @@ class Account:
             bins=tuple(watched.bins({**asked, **facts.scores(self._said)})),
         )
 
-    async def refused(self, error: MedpipeError) -> Entry:
-        """The entry of a refusal: its kind, not its words."""
+    async def refused(self, error: Exception) -> Entry:
+        """The entry of a refusal, or of a fault of ours: its kind, not its words."""
         return await self._entry(refusal.status(error)[0], {"refused": type(error).__name__})
 
     async def _entry(self, status: int, told: dict[str, object]) -> Entry:

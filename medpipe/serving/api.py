@@ -51,6 +51,9 @@ class Offer(BaseModel):
     problem: str | None = Field(
         None, description="Why it, or a newer model of it on disk, is not served"
     )
+    probation: dict[str, Any] | None = Field(
+        None, description="The model on probation beside it, as the process that tells this knows"
+    )
 
 
 class Papers(BaseModel):
@@ -267,6 +270,7 @@ class _Routes:
 
 def _offer(catalogue: Catalogue, name: str) -> Offer:
     predictor = catalogue.predictors.get(name)
+    beside = catalogue.probations.candidates.get(name)
     release = None if predictor is None else predictor.release
     try:
         workload = workloads.get(name) if release is None else release.workload
@@ -281,6 +285,7 @@ def _offer(catalogue: Catalogue, name: str) -> Offer:
         model_version=None if release is None else str(release.settings.version),
         certificate_sha256=None if release is None else release.certificate_sha256,
         problem=catalogue.problems.get(name),
+        probation=None if beside is None else beside.as_json(),
     )
 
 

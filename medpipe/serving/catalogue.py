@@ -18,6 +18,7 @@ from medpipe.errors import CertificateError, RequestError
 from medpipe.paths import Home
 from medpipe.serving import release
 from medpipe.serving.predictor import Predictor
+from medpipe.serving.probation import Probations
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +40,16 @@ class Catalogue:
     ----------
     folder : holds one release folder per workload
     trusted : the public keys that count for a release folder
+
+    Attributes
+    ----------
+    probations : the models beside the champions, looked for apart from them
     """
 
     def __init__(self, folder: Path, *, trusted: Callable[[Path], Sequence[bytes]]) -> None:
         self._folder = folder
         self._trusted = trusted
+        self.probations = Probations(folder, trusted=trusted)
         self._stamps: dict[str, Stamp | None] = {}
         self._missing: set[str] = set()
         self._decoders: Executor = ThreadPoolExecutor(_cores(), thread_name_prefix="decode")

@@ -22,10 +22,12 @@ from medpipe.serving.account import Account
 from medpipe.serving.batching import Place, Places
 from medpipe.serving.catalogue import Catalogue
 from medpipe.serving.predictor import Answer
+from medpipe.serving.probation import Turn
 from medpipe.serving.recorder import Recorder
 from medpipe.serving.release import Release
+from medpipe.serving.silent import Silent
 
-LOOK_S = 5.0
+LOOK_S = 1.0
 """Seconds between looks for a new champion."""
 
 PLACES = 256
@@ -61,6 +63,7 @@ class Desk:
         self._places = Places(PLACES, HELD_BYTES)
         self._catalogue: Catalogue | None = None
         self._recorder: Recorder | None = None
+        self._silent: Silent | None = None
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Catalogue]:
@@ -68,13 +71,19 @@ class Desk:
         self._catalogue = catalogue = self._make_catalogue()
         self._recorder = recorder = self._make_recorder()
         await asyncio.to_thread(catalogue.refresh)
-        async with recorder.open():
-            looking = asyncio.create_task(_look(catalogue))
+        self._silent = silent = Silent(
+            lambda entry, may_spool: recorder.record(entry, may_spool=may_spool)
+        )
+        async with recorder.open(), silent.open():
+            # Apart, so that nothing about a model on probation keeps a champion waiting.
+            looks = (catalogue.refresh, catalogue.probations.refresh)
+            looking = [asyncio.create_task(_look(refresh)) for refresh in looks]
             try:
                 yield catalogue
             finally:
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+                for task in looking:
+                    task.cancel()
+                await asyncio.gather(*looking, return_exceptions=True)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -136,9 +145,13 @@ class Desk:
         try:
             with self._places.one() as place:
                 caller.require(f"{ANSWER}:{workload}")
-                answer, asked = await self._answered(workload, content, place, account, explain)
+                answer, asked, turn = await self._answered(
+                    workload, content, place, account, explain
+                )
                 entry = await account.answered(answer)
                 await self._record(entry, account)
+                if turn is not None and self._silent is not None:
+                    self._silent.put(turn, entry)
                 site = self._books.site(caller.site)
                 if (seen := account.seen(entry, asked, site=site)) is not None:
                     self._books.watch.put(seen)
@@ -151,21 +164,25 @@ class Desk:
             outcome = f"refused, {type(error).__name__}"
             await self._record_refusal(error, account)
             raise
+        except Exception as error:  # a fault of ours: on record, and raised as it is
+            await self._record_refusal(error, account)
+            raise
         finally:
             took_ms = account.took_ms
             _log.info("answer %s: %s, %s, %.1f ms", answer_id, account.version, outcome, took_ms)
 
     async def _answered(
         self, workload: str, content: Content, place: Place, account: Account, explain: bool
-    ) -> tuple[Answer, Mapping[str, Value]]:
+    ) -> tuple[Answer, Mapping[str, Value], Turn | None]:
         predictor = self.catalogue.predictor(workload)
         account.reached(predictor.release)
         chain = self._books.check(may_spool=account.may_spool)
         payload = await content(place, predictor.release)
         account.read(payload, chain)
-        return await predictor.ask(payload, explain=explain, answer_id=account.answer_id)
+        beside = self.catalogue.probations
+        return await beside.ask(predictor, payload, account, chain, explain=explain)
 
-    async def _record_refusal(self, error: MedpipeError, account: Account) -> None:
+    async def _record_refusal(self, error: Exception, account: Account) -> None:
         try:
             await self._record(await account.refused(error), account)
         except AuditError as failure:
@@ -186,7 +203,7 @@ def new_id() -> str:
     return str(uuid4())
 
 
-async def _look(catalogue: Catalogue) -> None:
+async def _look(refresh: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(LOOK_S)
-        await asyncio.to_thread(catalogue.refresh)
+        await asyncio.to_thread(refresh)

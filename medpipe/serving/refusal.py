@@ -39,7 +39,7 @@ class Refusal(BaseModel):
     )
 
 
-def status(error: MedpipeError) -> tuple[int, dict[str, str]]:
+def status(error: BaseException) -> tuple[int, dict[str, str]]:
     """HTTP status and headers of `error`; 500 for what a client can do nothing about."""
     if isinstance(error, RequestError):
         # The rest of an upload that is too long is not waited for.

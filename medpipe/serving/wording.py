@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from medpipe.errors import RequestError
+from medpipe.errors import ScoreError
 from medpipe.objectives.objective import Objective
 
 
@@ -49,10 +49,10 @@ def said(
 
     Raises
     ------
-    RequestError : a number is not finite
+    ScoreError : a number is not finite
     """
     if not (np.isfinite(logits).all() and math.isfinite(distance)):
-        raise RequestError(
+        raise ScoreError(
             "the model gives no finite score for this example; do not use it",
             status=422,
             fault="content",

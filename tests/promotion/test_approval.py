@@ -7,7 +7,7 @@ from test_interrupted import die
 
 from medpipe import certificate, promotion, tracking
 from medpipe.errors import CertificateError, ParamsError, TrackingError
-from medpipe.promotion import approval, release
+from medpipe.promotion import approval, change
 
 GOOD, BETTER = (4.0, 0.3), (4.0, 0.0)
 
@@ -69,7 +69,7 @@ def test_not_answered_in_time_is_rejected_by_policy(asking, monkeypatch):
     late = datetime.now(UTC) + timedelta(days=3, minutes=1)
     with pytest.raises(TrackingError, match="was rejected by policy"):
         asking.answer(True, at=late)
-    monkeypatch.setattr(release, "now", lambda: late.replace(microsecond=0))
+    monkeypatch.setattr(change, "now", lambda: late.replace(microsecond=0))
     assert "rejected by policy" in asking.promote(reason="schedule")["reasons"][0]
 
 

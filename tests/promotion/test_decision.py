@@ -7,7 +7,7 @@ import pytest
 
 from medpipe import certificate, files, keys, tracking
 from medpipe.errors import CertificateError, MissingStageError, ParamsError, TrackingError
-from medpipe.promotion import candidate, decision, release
+from medpipe.promotion import candidate, change, release
 
 GOOD, BETTER, NOISE = (4.0, 0.3), (4.0, 0.0), (0.0, 1.0)
 """Weights of level and noise: AUROC falls with the share of noise."""
@@ -256,7 +256,7 @@ def test_an_expired_certificate_is_renewed_by_the_gate_for_the_same_version(proj
     project.train(*GOOD)
     first = project.promote()
     later = datetime.now(UTC) + timedelta(days=366)
-    monkeypatch.setattr(release, "now", lambda: later.replace(microsecond=0))
+    monkeypatch.setattr(change, "now", lambda: later.replace(microsecond=0))
     assert "expired on" in project.status()["problems"][0]
     outcome = project.promote()
     assert (outcome["allowed"], outcome["champion"]) == (True, "1")
@@ -268,7 +268,7 @@ def test_an_expired_certificate_is_renewed_by_the_gate_for_the_same_version(proj
 def test_code_that_was_not_measured_is_told_by_status(project, monkeypatch, tmp_path):
     reader = tmp_path / "reader.py"
     reader.write_text("1")
-    monkeypatch.setattr(decision, "SOURCE", tmp_path)
+    monkeypatch.setattr(release, "SOURCE", tmp_path)
     known = {"reader.py": files.sha256(reader)}
     monkeypatch.setattr(candidate, "encoder", lambda workload: known)
     project.train(*GOOD)

@@ -12,7 +12,7 @@ from test_interrupted import die
 from medpipe import certificate, keys, tracking
 from medpipe.audit import place as places
 from medpipe.errors import AuditError, CertificateError, MissingStageError, ParamsError
-from medpipe.promotion import recalibration, release
+from medpipe.promotion import change, recalibration
 
 GOOD = (4.0, 0.3)
 PLAN = {"recalibrate": {"cases_least": 25, "intercept": {"high": 3.0}}}
@@ -191,7 +191,7 @@ def test_a_forged_finding_is_not_released(champion):
 def test_an_expired_certificate_is_not_made_younger(champion, monkeypatch):
     given(champion)
     later = datetime.now(UTC) + timedelta(days=366)
-    monkeypatch.setattr(release, "now", lambda: later)
+    monkeypatch.setattr(change, "now", lambda: later)
     with pytest.raises(CertificateError, match="expired on"):
         champion.recalibrate()
 

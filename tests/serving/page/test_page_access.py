@@ -73,7 +73,7 @@ def test_a_question_that_is_not_answered_is_listed_with_its_reason(look, guarded
     address, secret, releases = guarded
     write_release(releases / "astrology")  # its settings say that it is of another question
     listed = functools.partial(httpx.get, f"{address}/v1/", headers={"X-API-Key": secret})
-    until = time.monotonic() + 15  # the service looks for new releases every five seconds
+    until = time.monotonic() + 15  # the service looks for new releases every second
     while len(listed().json()) < 4 and time.monotonic() < until:
         time.sleep(0.5)
     page = let_in(look, guarded)

@@ -67,7 +67,12 @@ class Measured(Measures[Points]):
             except DataError as error:
                 raise DataError(f"label {name}: {error}") from None
         temperatures, thresholds = zip(*found, strict=True)
-        point = Points(temperatures, thresholds, coverage=params.conformal.coverage)
+        point = Points(
+            temperatures,
+            thresholds,
+            coverage=params.conformal.coverage,
+            intercepts=(0.0,) * len(self.labels),
+        )
         least = [
             conformal.least(each, coverage=point.coverage) for each in self.outcomes(val, point)
         ]

@@ -26,12 +26,14 @@ class DataFacts:
     source : its name in params.yaml
     labelled : examples in force that have a label
     earliest, latest : of the times in raw; None where none is known
+    doubt : why monitoring advises to look at the data before anything is learned; None: it does not
     """
 
     source: str
     labelled: int
     earliest: date | None = None
     latest: date | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,8 @@ def _data(plan: DataPlan, champion: Mapping[str, Any] | None, facts: DataFacts) 
         yield f"plan.data.since: an example is from before {plan.since}"
     if plan.until and facts.latest and facts.latest > date.fromisoformat(plan.until) + _SHIFT:
         yield f"plan.data.until: an example is from after {plan.until}"
+    if facts.doubt is not None and not plan.doubted:
+        yield f"plan.data.doubted: medpipe monitor advises to look at the data: {facts.doubt}"
 
 
 def _said(value: Any) -> str:

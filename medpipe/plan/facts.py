@@ -1,21 +1,32 @@
-"""What the plan wants to know of raw: counts and times, of small columns alone."""
+"""What the plan wants to know of the data: counts and times of raw, and what monitoring found."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import pandas as pd
 
+from medpipe import files
 from medpipe.config import Params
 from medpipe.paths import Layout
 from medpipe.plan.check import DataFacts
 from medpipe.tables.raw import Raw
 from medpipe.workload import Workload
 
+LOOK = "look-at-data"
+"""The advice of `monitoring.verdict` on which nothing may be learned."""
 
-def of(workload: Workload, params: Params, layout: Layout) -> DataFacts:
+
+def of(
+    workload: Workload, params: Params, layout: Layout, *, champion: str | None = None
+) -> DataFacts:
     """The facts of raw as it lies in the project.
+
+    Parameters
+    ----------
+    champion : digest of its certificate; what monitoring found of another no longer counts
 
     Raises
     ------
@@ -28,7 +39,22 @@ def of(workload: Workload, params: Params, layout: Layout) -> DataFacts:
         if len(times):
             earliest = min(filter(None, (earliest, _day(times.min()))))
             latest = max(filter(None, (latest, _day(times.max()))))
-    return DataFacts(params.source.name, labelled, earliest, latest)
+    found = None
+    if champion is not None and layout.verdict.is_file():
+        found = files.read_json(layout.verdict, made_by=f"medpipe monitor {workload.name}")
+    return DataFacts(params.source.name, labelled, earliest, latest, doubt(found, champion))
+
+
+def doubt(found: Mapping[str, Any] | None, champion: str | None) -> str | None:
+    """Why nothing should be learned from the data that monitoring `found`; None where it may.
+
+    A mix of patients that has moved, and nothing else, casts no doubt.
+    """
+    if found is None or found["certificate"] != champion or found["action"] != LOOK:
+        return None
+    is_worse = any(one["worse"] for one in found["performance"])
+    is_silent = any(fact["kind"] == "not stated" and fact["lasting"] for fact in found["facts"])
+    return str(found["reasons"][0]) if is_worse or is_silent else None
 
 
 def _day(time: Any) -> date:

@@ -51,6 +51,11 @@ class DataPlan(Section):
         "up to a year, so that only what is older for certain is noticed",
     )
     until: str | None = Field(None, pattern=_DAY, description="the same, no example may be newer")
+    doubted: bool = Field(
+        False,
+        description="whether it may learn while medpipe monitor finds answers worse, or facts no "
+        "longer stated, and advises to look at the data first",
+    )
 
 
 class AcceptPlan(Section):

@@ -116,7 +116,9 @@ def judge(
                 report, comparison = {**report, **found.report}, found.comparison
     verdict = gate.decide(candidate.report, report, policy, comparison)
     made = effective(params, candidate)
-    facts = facts_of.of(workload, params, layout)
+    facts = facts_of.of(
+        workload, params, layout, champion=None if signed is None else certificate.digest(signed)
+    )
     finding = plans.examine(params.plan, signed, made, facts, reason)
     further = [*_withdrawn(held, version, approver), *occupied(held, candidate.content, now)]
     further += [Check("plan", False, None, None, line) for line in finding.broken if finding.stops]
@@ -201,7 +203,9 @@ def planned(workload: Workload, params: Params, layout: Layout, reason: Reason) 
     if ledger.record is not None:
         with fetched(layout, ledger.record.champion) as folder:
             signed = certificate.read(folder)
-    facts = facts_of.of(workload, params, layout)
+    facts = facts_of.of(
+        workload, params, layout, champion=None if signed is None else certificate.digest(signed)
+    )
     return plans.examine(params.plan, signed, config.effective(params), facts, reason)
 
 

@@ -24,8 +24,8 @@ lint: $(INSTALLED) ## format, lint, types, forbidden imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# load.py and steady.py take many minutes and are run by hand; peers.py and machine.py are parts.
-BENCHES := $(filter-out $(addprefix bench/,load.py machine.py peers.py steady.py),$(wildcard bench/*.py))
+# load.py, steady.py and year.py take many minutes and are run by hand; the others are parts.
+BENCHES := $(filter-out $(addprefix bench/,hospital.py load.py machine.py peers.py simulated_year.py steady.py year.py),$(wildcard bench/*.py))
 bench: $(INSTALLED) ## every claim of speed and memory, measured against a peer; prints tables
 	@for script in $(BENCHES); do echo "== $$script"; PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python $$script || exit 1; done
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,14 +20,13 @@ from medpipe.synthetic.anatomy import Anatomy, opacities
 from medpipe.synthetic.people import Person, invent
 from medpipe.synthetic.radiograph import View, phantom
 from medpipe.synthetic.record import Coding, Visit, dicom_file
-from medpipe.synthetic.scanner import SCANNERS, expose
+from medpipe.synthetic.scanner import SCANNERS, Scanner, expose
 
 LABELS = "labels.csv"
 COLUMNS = ("path", "pneumonia")
 BROKEN_SHARE = 0.01
 DUPLICATE_SHARE = 0.02
 _PATIENTS_A_FOLDER = 50
-_ILL_SHARE = 0.45
 _RECOVERED_SHARE = 0.15  # films of an ill patient that show nothing, or nothing any more
 _IMAGES = ((1, 2, 3), (0.45, 0.35, 0.20))
 _AP_SHARE = {0: 0.25, 1: 0.4}  # the ill are more often filmed lying down
@@ -38,6 +38,19 @@ _COMPLAINTS = ("cough", "fever", "breathless", "routine", "chest pain")
 _NOT_DICOM = b"Export failed: association rejected by peer. Please send this study again.\n"
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Who comes, and which units of two hospitals they are filmed on.
+
+    Parameters
+    ----------
+    ill_share : of patients who have pneumonia on one film at least, or had
+    """
+
+    ill_share: float = 0.45
+    scanners: tuple[Scanner, Scanner] = SCANNERS
+
+
 def write(folder: Path, *, patients: int, seed: int) -> None:
     """`patients` invented patients with one to three radiographs each; one seed, the same bytes.
 
@@ -45,8 +58,7 @@ def write(folder: Path, *, patients: int, seed: int) -> None:
     """
     labels = []
     for number in range(patients):
-        # A stream for each patient: the first hundred are the same whatever `patients` is.
-        for path, data, pneumonia in _files(np.random.default_rng([seed, number]), number):
+        for path, data, pneumonia in files_of(number, seed=seed):
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
@@ -70,11 +82,15 @@ def film(*, seed: int) -> np.ndarray:
     return grey
 
 
-def _files(rng: np.random.Generator, number: int) -> Iterator[tuple[str, bytes, int]]:
+def files_of(
+    number: int, *, seed: int, setting: Setting = Setting()
+) -> Iterator[tuple[str, bytes, int]]:
     """Path, content and label of every file of one patient."""
+    # A stream for each patient: the first hundred are the same however many there are.
+    rng = np.random.default_rng([seed, number])
     person = invent(rng, number=number)
     stem = f"dicom/{number // _PATIENTS_A_FOLDER:03d}/{person.family}_{person.given}_{number:05d}"
-    for image, (data, pneumonia) in enumerate(_films(rng, person)):
+    for image, (data, pneumonia) in enumerate(_films(rng, person, setting)):
         yield f"{stem}_{image}.dcm", data, pneumonia
         if rng.random() < DUPLICATE_SHARE:
             yield f"{stem}_{image}_again.dcm", data, pneumonia
@@ -82,17 +98,19 @@ def _files(rng: np.random.Generator, number: int) -> Iterator[tuple[str, bytes, 
             yield f"{stem}_{image}_resent.dcm", _broken(data, rng), pneumonia
 
 
-def _films(rng: np.random.Generator, person: Person) -> Iterator[tuple[bytes, int]]:
+def _films(
+    rng: np.random.Generator, person: Person, setting: Setting
+) -> Iterator[tuple[bytes, int]]:
     """Files and labels of one patient's radiographs, days apart, mostly on the same unit."""
     anatomy = Anatomy.draw(rng, sex=person.sex, age_years=person.age_years(person.first_study))
     home = int(rng.integers(len(SCANNERS)))
-    is_ill = rng.random() < _ILL_SHARE
+    is_ill = rng.random() < setting.ill_share
     day = person.first_study
     for image in range(int(rng.choice(_IMAGES[0], p=_IMAGES[1]))):
         pneumonia = int(is_ill and rng.random() >= _RECOVERED_SHARE)
         view: View = "AP" if rng.random() < _AP_SHARE[pneumonia] else "PA"
         film = phantom(anatomy, opacities(rng) if pneumonia else (), view=view, rng=rng)
-        scanner = SCANNERS[home if rng.random() < 0.9 else 1 - home]
+        scanner = setting.scanners[home if rng.random() < 0.9 else 1 - home]
         exposure = expose(scanner, film, marker="LR"[int(rng.integers(2))], rng=rng)
         visit = Visit(day, image, view, str(rng.choice(_COMPLAINTS)))
         coding = _CODINGS[0][int(rng.choice(len(_CODINGS[0]), p=_CODINGS[1]))]

@@ -35,6 +35,8 @@ class Scanner:
     noise: float
     has_window: bool
     """Whether it writes a display window; readers must find their own for the other's images."""
+    inverted: bool = False
+    """Whether it stores the negative of what its header says: a fault of its software."""
 
 
 SCANNERS = (
@@ -108,6 +110,8 @@ def expose(
     if photometric == "MONOCHROME1":
         shares = 1.1 - shares
     stored = np.clip(np.rint((0.06 + exposure * shares) * top), 0, top)
+    if scanner.inverted:
+        stored = top - stored
     window = ((0.06 + exposure * 0.5) * top, exposure * 1.05 * top) if scanner.has_window else None
     return Exposure(stored.astype(np.uint8 if bits == 8 else np.uint16), bits, photometric, window)
 

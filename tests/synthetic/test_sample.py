@@ -105,8 +105,7 @@ def test_copies_have_another_name_and_the_same_bytes_and_label(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sample, "DUPLICATE_SHARE", 0.5)
-    rng = np.random.default_rng(0)
-    files = [file for number in range(10) for file in sample._files(rng, number)]
+    files = [file for number in range(20) for file in sample.files_of(number, seed=0)]
     copies = [(path, data, label) for path, data, label in files if path.endswith("_again.dcm")]
     assert 0.2 < len(copies) / len(files) < 0.45
     originals = {path: (data, label) for path, data, label in files}

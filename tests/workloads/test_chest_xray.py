@@ -33,8 +33,7 @@ def png(pixels: np.ndarray = FILM) -> bytes:
 
 @pytest.fixture(scope="module")
 def films() -> list[bytes]:
-    rng = np.random.default_rng(5)
-    files = (file for number in range(6) for file in sample._files(rng, number))
+    files = (file for number in range(6) for file in sample.files_of(number, seed=5))
     return [data for path, data, _ in files if "_resent" not in path]
 
 

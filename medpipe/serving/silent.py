@@ -71,6 +71,9 @@ class Silent:
             while self._waiting:
                 turn, entry = self._waiting.popleft()
                 self._held -= len(turn.payload)
+                if turn.candidate.stopped is not None and turn.failed is None:
+                    turn.candidate.dropped += 1
+                    continue
                 outcome = await outcome_of(self._one(turn, entry))
                 if isinstance(outcome, BaseException):
                     # Of another library its words might quote what was sent.

@@ -130,6 +130,9 @@ def test_a_shadow_out_of_its_bounds_is_asked_no_more_by_any_process(app, release
     with TestClient(app) as client:
         asked(client, LEVELS[60:80])
         assert why in until(lambda: standing(client)["stopped"])
+        seen = standing(client)
+        time.sleep(0.2)  # what waited is not asked either
+        assert standing(client)["answers"] == seen["answers"]
     other = Catalogue(releases, trusted=lambda _: TRUSTED)
     other.probations.refresh()
     assert why in other.probations.candidates["brightness"].stopped

@@ -74,6 +74,23 @@ def released(layout: Layout, version: str, digest: str) -> Iterator[Path]:
         yield folder
 
 
+@contextmanager
+def in_turn(layout: Layout, *, settle: bool) -> Iterator[tuple[Record | None, list[str]]]:
+    """The record in force, for the one who may write the next, and what was found out of place.
+
+    Parameters
+    ----------
+    settle : whether everything is made to follow it first
+
+    Raises
+    ------
+    CertificateError : there is a record, and it is not genuine
+    """
+    with files.locked(layout.record.with_suffix(".lock")):
+        ledger = record.in_force(layout)
+        yield ledger.record, [*ledger.problems, *(settled(layout, ledger) if settle else [])]
+
+
 def settled(layout: Layout, ledger: Ledger) -> list[str]:
     """Make everything follow the record; gives what was out of place, in words."""
     if ledger.record is None or ledger.signed is None:

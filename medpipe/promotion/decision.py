@@ -15,7 +15,7 @@ from medpipe.promotion import candidate as candidates
 from medpipe.promotion import change, judgement, record, release
 from medpipe.promotion.approval import POLICY
 from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.champion import fetched, misplaced, settled
+from medpipe.promotion.champion import fetched, in_turn, misplaced, settled
 from medpipe.promotion.record import Record
 from medpipe.workload import Workload
 
@@ -55,12 +55,7 @@ def promote(
     MissingStageError, TrackingError, CertificateError, StorageError : it could not be decided
     """
     candidate = candidates.read(workload, params, layout)
-    with files.locked(layout.record.with_suffix(".lock")):
-        ledger = record.in_force(layout)
-        notes = list(ledger.problems)
-        if not dry_run:
-            notes += settled(layout, ledger)
-        held = ledger.record
+    with in_turn(layout, settle=not dry_run) as (held, notes):
         if held is not None and (done := _already(layout, held, candidate, notes)) is not None:
             return done
         version = tracking.find(layout, release.CONTENT, candidate.content)

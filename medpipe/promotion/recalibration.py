@@ -28,10 +28,10 @@ from medpipe.plan import check as plans
 from medpipe.plan.check import BY_HAND, DataFacts, Reason
 from medpipe.promotion import approval as approvals
 from medpipe.promotion import candidate as candidates
-from medpipe.promotion import change, judgement, record, release
+from medpipe.promotion import change, judgement, release
 from medpipe.promotion.approval import POLICY
 from medpipe.promotion.candidate import Candidate
-from medpipe.promotion.champion import fetched, settled
+from medpipe.promotion.champion import fetched, in_turn
 from medpipe.promotion.judgement import Judgement
 from medpipe.promotion.record import Held, Record
 from medpipe.recalibration import evidence as evidences
@@ -134,10 +134,7 @@ def recalibrate(
             f"{workload.name} is {objective.name}, and only answers of yes or no are recalibrated; "
             f"a new calibration of others comes with `medpipe run {workload.name}`"
         )
-    with files.locked(layout.record.with_suffix(".lock")):
-        ledger = record.in_force(layout)
-        notes = [*ledger.problems, *([] if dry_run else settled(layout, ledger))]
-        held = ledger.record
+    with in_turn(layout, settle=not dry_run) as (held, notes):
         if held is None:
             raise MissingStageError(
                 f"{workload.name} has no champion; `medpipe promote {workload.name}` makes one"

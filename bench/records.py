@@ -178,14 +178,10 @@ def ready(address: str) -> bool:
 
 
 def asked(address: str) -> dict[str, Any]:
-    """The answer to the example that the service itself gives at `address`."""
-    with urllib.request.urlopen(address, timeout=30) as response:
-        example = json.load(response)["example"]
-    request = urllib.request.Request(
-        address,
-        data=json.dumps(example).encode(),
-        headers={"Content-Type": "application/json"},
-    )
+    """The answer to the example that the service itself gives below `address`."""
+    with urllib.request.urlopen(f"{address}/example", timeout=30) as response:
+        kind, example = response.headers["Content-Type"], response.read()
+    request = urllib.request.Request(address, data=example, headers={"Content-Type": kind})
     with urllib.request.urlopen(request, timeout=30) as response:
         answer: dict[str, Any] = json.load(response)
     return answer

@@ -13,33 +13,27 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import numpy as np
-
-from medpipe import certificate, files, keys
-from medpipe.ahead import in_order
-from medpipe.audit.record import ANSWERED, Entry, name
+from medpipe import files, keys
+from medpipe.ahead import by_processes, by_threads, shared
+from medpipe.audit.record import name
 from medpipe.config import Params
 from medpipe.deidentify.pseudonym import Pseudonyms, load_key
 from medpipe.deidentify.row import Door
-from medpipe.errors import ParamsError, RequestError
-from medpipe.monitoring import facts
-from medpipe.monitoring.journal import Seen
+from medpipe.errors import ParamsError
 from medpipe.paths import Layout
 from medpipe.progress import Progress
 from medpipe.scoring import answers
 from medpipe.scoring.books import Books
 from medpipe.scoring.parts import ANSWERS, REFUSED, Parts, Stretch
-from medpipe.scoring.questions import Question, Questions, Refused
-from medpipe.serving import account
-from medpipe.serving.predictor import Answer, worded
+from medpipe.scoring.questions import Questions
+from medpipe.scoring.respond import Batch, Respondent
 from medpipe.serving.release import PACKAGED, Release, load
 from medpipe.sources.options import WITHOUT_LABEL
 from medpipe.tables.raw import MANIFEST
@@ -48,12 +42,9 @@ from medpipe.workload import Item, Source, Workload
 PART_ITEMS = 20_000
 PART_S = 60.0
 """A part ends after so many items or seconds: what a kill can cost."""
-STANDARD = "score"
-"""The way by which these answers came, in their records."""
 RECORDS_AT_ONCE = 256
 _SUFFIXES = (".parquet", ".csv")
 _log = logging.getLogger(__name__)
-Numbered = tuple[int, Question | Refused]
 
 
 @dataclass(frozen=True)
@@ -149,26 +140,49 @@ class _Scoring:
             },
             schema=answers.schema(release),
         )
+        self._respondent = Respondent(
+            release,
+            Questions(release, self._door, books.chain),
+            asked_by=name(getpass.getuser()),
+        )
         is_record = release.workload.payload == "record"
         self._batch = RECORDS_AT_ONCE if is_record else release.settings.serve.batch_max
         # Python alone reads records: threads would only wait for one another.
-        self._threads = 1 if is_record else params.ingest.threads or os.cpu_count() or 1
-        self._asked_by = name(getpass.getuser())
+        self._hands = by_processes if is_record else by_threads
+        self._others = (params.ingest.threads or len(os.sched_getaffinity(0))) - 1
         self._digest = hashlib.sha256()
         self._items = 0
+        self._progress = Progress("examples scored")
 
     def run(self) -> dict[str, Any]:
-        progress = Progress("examples scored")
         self._books.put(*self._parts.last())  # a kill may have come before them
+        answered = shared(
+            self._respondent.answer, self._batches(), hands=self._hands, count=self._others
+        )
+        with closing(answered):
+            while part := self._part(answered):
+                self._parts.add(part)
+                self._books.put(*self._parts.last())
+        return self._finished()
+
+    def _part(self, answered: Iterator[Stretch]) -> Stretch:
+        """The next part, batch by batch; empty at the source's end."""
+        part, until = Stretch(), time.monotonic() + PART_S
+        for stretch in answered:
+            self._progress.add(len(stretch))
+            part.extend(stretch)
+            if len(part) >= PART_ITEMS or time.monotonic() >= until:
+                break
+        return part
+
+    def _batches(self) -> Iterator[Batch]:
+        """The items that no part is of."""
         items = self._remaining()
-        begun = self._items
-        while True:
-            stretch = self._stretch(items, progress)
-            if self._items == begun:
-                return self._finished()
-            begun = self._items
-            self._parts.add(stretch, items=self._items, digest=self._digest.hexdigest())
-            self._books.put(*self._parts.last())
+        size = min(self._batch, PART_ITEMS)
+        while some := tuple(islice(items, size)):
+            for item in some:
+                self._count(item)
+            yield Batch(some, end=self._items, digest=self._digest.hexdigest())
 
     def _remaining(self) -> Iterator[Item]:
         """The items that no part is of; all of them, where the source no longer begins the same."""
@@ -185,132 +199,9 @@ class _Scoring:
             _log.info("%d examples were scored before; going on", done)
         return items
 
-    def _stretch(self, items: Iterator[Item], progress: Progress) -> Stretch:
-        """Answers and refusals of the next part, batch by batch; empty at the source's end."""
-        until, first = time.monotonic() + PART_S, self._items + 1
-        taken = self._taken(items, until, self._items + PART_ITEMS)
-        read: Iterable[tuple[Item, Question | Refused]]
-        if self._threads == 1:
-            read = ((item, self._questions.read(item)) for item in taken)
-        else:
-            read = in_order(self._questions.read, taken, self._threads)
-        found = enumerate((question for _, question in read), start=first)
-        stretch = Stretch()
-        while batch := list(islice(found, self._batch)):
-            progress.add(len(batch))
-            self._answer(batch, stretch)
-        return stretch
-
-    def _taken(self, items: Iterator[Item], until: float, last: int) -> Iterator[Item]:
-        while self._items < last and time.monotonic() < until:
-            item = next(items, None)
-            if item is None:
-                return
-            self._count(item)
-            yield item
-
     def _count(self, item: Item) -> None:
         self._digest.update(self._door.revision(item).encode())
         self._items += 1
-
-    def _answer(self, batch: Sequence[Numbered], stretch: Stretch) -> None:
-        """Put what is said of `batch` into `stretch`, in the order of the source."""
-        started = time.perf_counter()
-        asked = [one for _, one in batch if isinstance(one, Question)]
-        judged: Iterator[tuple[np.ndarray, float, list[float]]] = iter(())
-        if asked:
-            stacked = {n: np.stack([one.inputs[n] for one in asked]) for n in asked[0].inputs}
-            found = self._release.session.judge(stacked)
-            along = found.directions.tolist()
-            judged = zip(found.logit, found.distance.tolist(), along, strict=True)
-        took_ms = (time.perf_counter() - started) * 1000 / max(1, len(asked))
-        for item, one in batch:
-            if isinstance(one, Question):
-                self._say(item, one, *next(judged), took_ms=took_ms, stretch=stretch)
-            else:
-                self._refuse(item, one, stretch)
-
-    def _say(
-        self,
-        item: int,
-        asked: Question,
-        logits: np.ndarray,
-        distance: float,
-        along: Sequence[float],
-        *,
-        took_ms: float,
-        stretch: Stretch,
-    ) -> None:
-        try:
-            answer = worded(
-                self._release,
-                logits,
-                distance,
-                warnings=asked.cautions,
-                answer_id=str(uuid4()),
-                took_ms=took_ms,
-            )
-        except RequestError as error:
-            refused = Refused(asked.example, asked.digest, error.status, str(error))
-            return self._refuse(item, refused, stretch)
-        said = account.said(answer)
-        entry = self._entry(answer.answer_id, asked.digest, ANSWERED, said, took_ms)
-        stretch.answers.append(
-            answers.row(answer, item=item, example=asked.example, group=asked.group)
-        )
-        stretch.entries.append(entry)
-        if self._release.settings.watched.facts:
-            values = {**asked.facts, **facts.scores(said), **facts.directions(along)}
-            stretch.seen.append(self._seen(answer, asked, entry, values))
-
-    def _refuse(self, item: int, refused: Refused, stretch: Stretch) -> None:
-        told = {"refused": RequestError.__name__}
-        entry = self._entry(str(uuid4()), refused.digest, refused.status, told, 0.0)
-        stretch.entries.append(entry)
-        stretch.refused.append(
-            {
-                "item": item,
-                "answer_id": entry.answer_id,
-                "example": refused.example,
-                "reason": refused.reason,
-            }
-        )
-
-    def _entry(
-        self,
-        answer_id: str,
-        digest: str | None,
-        status: int,
-        said: Mapping[str, object],
-        took_ms: float,
-    ) -> Entry:
-        settings = self._release.settings
-        return Entry(
-            answer_id=answer_id,
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            asked_by=self._asked_by,
-            standard=STANDARD,
-            workload=settings.workload,
-            version=str(settings.version),
-            certificate=self._release.certificate_sha256,
-            input=digest,
-            status=status,
-            answer=certificate.canonical(dict(said)).decode(),
-            latency_ms=round(took_ms, 3),
-        )
-
-    def _seen(
-        self, answer: Answer, asked: Question, entry: Entry, values: Mapping[str, facts.Value]
-    ) -> Seen:
-        return Seen(
-            answer_id=answer.answer_id,
-            at=entry.at,
-            workload=answer.workload,
-            version=answer.model_version,
-            certificate=answer.certificate_sha256,
-            site=asked.site,
-            bins=tuple(self._release.settings.watched.bins(values)),
-        )
 
     def _finished(self) -> dict[str, Any]:
         """The two files, the one with the answers last: all that is in it is on record."""

@@ -32,12 +32,31 @@ REFUSAL = pa.schema(
 
 @dataclass
 class Stretch:
-    """What is said of some items, one after the other in the source, and what is put down of it."""
+    """What is said of some items, one after the other in the source, and what is put down of it.
 
+    Parameters
+    ----------
+    end : number of the last one, from 1
+    digest : of all items up to that
+    """
+
+    end: int = 0
+    digest: str = ""
     answers: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.answers) + len(self.refused)
+
+    def extend(self, other: Stretch) -> None:
+        """Take up `other`, which follows."""
+        self.end, self.digest = other.end, other.digest
+        self.answers += other.answers
+        self.refused += other.refused
+        self.entries += other.entries
+        self.seen += other.seen
 
 
 class Parts:
@@ -73,15 +92,15 @@ class Parts:
         said = files.read_json(parts[-1] / _END, made_by=_MADE_BY)
         return int(said["items"]), str(said["digest"])
 
-    def add(self, stretch: Stretch, *, items: int, digest: str) -> None:
-        """One part more; `items` and `digest` are of everything up to its end."""
+    def add(self, stretch: Stretch) -> None:
+        """One part more."""
         with files.new_folder(self.folder / f"part-{len(self._paths()):06d}") as part:
             _write(part / ANSWERS, stretch.answers, self._schema)
             _write(part / REFUSED, stretch.refused, REFUSAL)
             for name, rows in ((_ENTRIES, stretch.entries), (_SEEN, stretch.seen)):
                 lines = (f"{json.dumps(vars(row))}\n" for row in rows)
                 (part / name).write_text("".join(lines), encoding="utf-8")
-            files.write_json(part / _END, {"items": items, "digest": digest})
+            files.write_json(part / _END, {"items": stretch.end, "digest": stretch.digest})
 
     def last(self) -> tuple[list[Entry], list[Seen]]:
         """What is to be put down of the last part; nothing where there is none."""

@@ -106,16 +106,8 @@ class Session:
     """
 
     def __init__(self, path: Path, *, threads: int = 0) -> None:
-        self._threads = threads
-        self._whole: ort.InferenceSession | None = None
-        self._making = threading.Lock()
         try:
-            self._content = path.read_bytes()
-            model = onnx.load_from_string(self._content)
-            given = {entry.name for entry in model.graph.output}
-            self.knows_distance = "distance" in given
-            self._judged = [n for n in _JUDGED if n in given] if self.knows_distance else ["logit"]
-            self._scorer = opened(part(model, self._judged), threads)
+            self._open(path.read_bytes(), threads)
         except FileNotFoundError:
             raise MissingStageError(
                 f"{path} is not there; run `medpipe stage export` first"
@@ -124,6 +116,22 @@ class Session:
             raise MissingStageError(
                 f"{path} is not a whole ONNX model ({error}); run `medpipe stage export` again"
             ) from None
+
+    def _open(self, content: bytes, threads: int) -> None:
+        self._content, self._threads = content, threads
+        self._whole: ort.InferenceSession | None = None
+        self._making = threading.Lock()
+        model = onnx.load_from_string(content)
+        given = {entry.name for entry in model.graph.output}
+        self.knows_distance = "distance" in given
+        self._judged = [n for n in _JUDGED if n in given] if self.knows_distance else ["logit"]
+        self._scorer = opened(part(model, self._judged), threads)
+
+    def __getstate__(self) -> bytes:
+        return self._content
+
+    def __setstate__(self, content: bytes) -> None:
+        self._open(content, 1)  # in another process, beside others that have the cores as well
 
     @property
     def inputs(self) -> tuple[str, ...]:

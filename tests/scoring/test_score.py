@@ -48,9 +48,9 @@ def source(tmp_path):
     return folder
 
 
-def scored(project, source, out):
+def scored(project, source, out, **sections):
     workload = workloads.get(NAME)
-    return score(workload, config.parse({}, workload), project, path=source, out=out)
+    return score(workload, config.parse(sections, workload), project, path=source, out=out)
 
 
 def recorded(project):
@@ -69,6 +69,17 @@ def test_every_item_is_answered_or_refused_and_each_has_one_record(project, sour
     ]
     ids = [found.answer_id for found in recorded(project)]
     assert sorted(ids) == sorted([*answers["answer_id"], *refused["answer_id"]])
+
+
+def test_two_processes_say_what_one_says(project, source, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "RECORDS_AT_ONCE", 8)
+    tables = []
+    for threads in (1, 2):
+        scored(project, source, tmp_path / f"{threads}.parquet", ingest={"threads": threads})
+        tables.append(pd.read_parquet(tmp_path / f"{threads}.parquet"))
+    one, two = (table.drop(columns="answer_id") for table in tables)
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    assert not set(tables[0]["answer_id"]) & set(tables[1]["answer_id"])
 
 
 def test_a_scoring_that_ends_before_the_records_of_its_part_goes_on(

@@ -30,6 +30,9 @@ Trusted = Sequence[bytes]
 COVERED = ("model.onnx", "state.json", "settings.json", "card.json")
 """Files of a release whose digests its certificate holds."""
 KIND = "medpipe release certificate 3"
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 FACTS = frozenset(
     {
         "workload",
@@ -205,10 +208,7 @@ def verify_signature(statement: Mapping[str, Any], trusted: Trusted, *, what: st
 
 def canonical(value: Any) -> bytes:
     """The one way of writing JSON that signatures and digests are made of."""
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode("utf-8")
+    return _CANONICAL.encode(value).encode("utf-8")
 
 
 def digest(value: Any) -> str:

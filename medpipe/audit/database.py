@@ -9,13 +9,14 @@ from typing import Any, ClassVar, Protocol
 TABLE = "medpipe_audit"
 APPEND_ONLY = "the record of answers is append-only"
 """What the triggers say when they refuse."""
+_WRITTEN_AT_ONCE = 500
+"""Rows of one statement; SQLite takes 32,766 values."""
 
 
 class Cursor(Protocol):
     """Of the Python Database API, version 2.0 (PEP 249), as far as it is used here."""
 
     def execute(self, statement: str, values: Sequence[object] = ..., /) -> object: ...
-    def executemany(self, statement: str, rows: Sequence[Sequence[object]], /) -> object: ...
     def fetchall(self) -> list[tuple[Any, ...]]: ...
 
 
@@ -113,3 +114,17 @@ def fetched(cursor: Cursor, statement: str, values: Sequence[object] = ()) -> It
     """The rows that `statement` finds."""
     cursor.execute(statement, values)
     yield from cursor.fetchall()
+
+
+def inserted(
+    cursor: Cursor, mark: str, into: str, rows: Sequence[Sequence[object]], conflict: str = ""
+) -> None:
+    """Put `rows` into the table and columns `into`.
+
+    Many in one statement: for each, the lock of Python is let go and waited for again.
+    """
+    for start in range(0, len(rows), _WRITTEN_AT_ONCE):
+        some = rows[start : start + _WRITTEN_AT_ONCE]
+        marks = f"({', '.join([mark] * len(some[0]))})"
+        statement = f"INSERT INTO {into} VALUES {', '.join([marks] * len(some))} {conflict}"
+        cursor.execute(statement, [value for row in some for value in row])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from medpipe.audit.chain import Chain
-from medpipe.audit.database import TABLE, Connection, Database, fetched
+from medpipe.audit.database import TABLE, Connection, Database, fetched, inserted
 from medpipe.audit.head import Head
 from medpipe.audit.record import COLUMNS, START, Entry, Link, Record
 from medpipe.errors import AuditError, MissingStageError, StorageError
@@ -85,11 +85,12 @@ class Store:
             with contextlib.suppress(*self._database.failures):
                 connection.close()
 
-    def append(self, entries: Sequence[Entry]) -> Link:
+    def append(self, entries: Sequence[Entry], *, are_new: bool = False) -> Link:
         """Put `entries` at the end, on the disk when this returns; gives the new end.
 
         An entry whose answer is recorded already is left out, so that what may or may not have been
-        written can be written again.
+        written can be written again; not looked for where all `are_new`, just named for the first
+        time.
 
         Raises
         ------
@@ -97,9 +98,9 @@ class Store:
         """
         with self._explained():
             try:
-                return self._appended(entries)
+                return self._appended(entries, are_new=are_new)
             except self._database.failures:
-                # A connection that was cut meanwhile says so only now.
+                # A connection that was cut meanwhile says so only now, perhaps after it wrote.
                 self.close()
                 self.open()
                 return self._appended(entries)
@@ -156,7 +157,7 @@ class Store:
         with self._explained():
             return self._database.missing_triggers(self._open)
 
-    def _appended(self, entries: Sequence[Entry]) -> Link:
+    def _appended(self, entries: Sequence[Entry], *, are_new: bool = False) -> Link:
         cursor = self._open.cursor()
         try:
             for statement in self._database.begin:
@@ -164,11 +165,10 @@ class Store:
             end = self._end()
             if end.sequence < self.end.sequence:
                 raise self._cut(self.end)
-            fresh = self._chain.sealed(self._unknown(entries), end)
+            fresh = self._chain.sealed(entries if are_new else self._unknown(entries), end)
             if fresh:
-                marks = ", ".join([self._database.mark] * len(COLUMNS))
                 rows = [[getattr(record, column) for column in COLUMNS] for record in fresh]
-                cursor.executemany(f"INSERT INTO {TABLE} ({_LISTED}) VALUES ({marks})", rows)
+                inserted(cursor, self._database.mark, f"{TABLE} ({_LISTED})", rows)
                 end = Link(fresh[-1].sequence, fresh[-1].hash)
             self._require_place()  # so that what need not be written is not
             cursor.execute("COMMIT")

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from medpipe.audit import place as places
-from medpipe.audit.database import Connection, Database, fetched
+from medpipe.audit.database import Connection, Database, fetched, inserted
 from medpipe.errors import AuditError, StorageError
 
 _AT_ONCE = 5000
 """Answer ids that one statement names, and rows in memory while all are read."""
-_WRITTEN_AT_ONCE = 500
-"""Rows of one statement; SQLite takes 32,766 values."""
 _SEEN, _OUTCOME = "medpipe_seen", "medpipe_outcome"
 _TABLES = (
     f"""CREATE TABLE IF NOT EXISTS {_SEEN} (
@@ -164,18 +162,12 @@ class Journal:
     ) -> None:
         if not rows:
             return
-        names = [field.name for field in fields(kind)]
-        marks = f"({', '.join([self._database.mark] * len(names))})"
-        into = f"INSERT INTO {table} ({', '.join(names)}) VALUES"
+        into = f"{table} ({', '.join(field.name for field in fields(kind))})"
         with self._explained():
             cursor = self._connection.cursor()
             cursor.execute("BEGIN")
             try:
-                for start in range(0, len(rows), _WRITTEN_AT_ONCE):
-                    some = rows[start : start + _WRITTEN_AT_ONCE]
-                    # One statement: for each, the lock of Python is let go and waited for again.
-                    statement = f"{into} {', '.join([marks] * len(some))} {conflict}"
-                    cursor.execute(statement, [value for row in some for value in row])
+                inserted(cursor, self._database.mark, into, rows, conflict)
                 cursor.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(*self._database.failures):
@@ -217,4 +209,4 @@ def _fields(kind: type[Seen] | type[Outcome], row: Sequence[Any]) -> dict[str, A
 
 
 def _values(row: Any) -> list[object]:
-    return [getattr(row, field.name) for field in fields(row)]
+    return list(vars(row).values())  # in the order of its fields

@@ -155,14 +155,15 @@ class _Scoring:
         self._progress = Progress("examples scored")
 
     def run(self) -> dict[str, Any]:
-        self._books.put(*self._parts.last())  # a kill may have come before them
+        # A kill may have come before them, or when they were half done.
+        self._books.put(*self._parts.last(), are_new=False)
         answered = shared(
             self._respondent.answer, self._batches(), hands=self._hands, count=self._others
         )
         with closing(answered):
             while part := self._part(answered):
                 self._parts.add(part)
-                self._books.put(*self._parts.last())
+                self._books.put(part.entries, part.seen, are_new=True)
         return self._finished()
 
     def _part(self, answered: Iterator[Stretch]) -> Stretch:

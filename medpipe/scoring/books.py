@@ -43,13 +43,17 @@ class Books:
         finally:
             store.close()
 
-    def put(self, entries: Sequence[Entry], seen: Sequence[Seen]) -> None:
+    def put(self, entries: Sequence[Entry], seen: Sequence[Seen], *, are_new: bool) -> None:
         """Put both down, on the disk when this returns; what is there already is left as it is.
+
+        Parameters
+        ----------
+        are_new : see `Store.append`
 
         Raises
         ------
         AuditError : they cannot be recorded; some of them may be
         """
         for start in range(0, len(entries), _AT_ONCE):
-            self._store.append(entries[start : start + _AT_ONCE])
+            self._store.append(entries[start : start + _AT_ONCE], are_new=are_new)
         self._journal.see(seen)

@@ -7,12 +7,11 @@ begins the same.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,8 +22,15 @@ from medpipe.audit.record import Entry
 from medpipe.monitoring.journal import Seen
 
 ANSWERS, REFUSED = "answers.parquet", "refused.parquet"
-_ENTRIES, _SEEN, _END, _OF = "records.jsonl", "seen.jsonl", "end.json", "scoring.json"
+_ENTRIES, _SEEN, _END, _OF = "records.parquet", "seen.parquet", "end.json", "scoring.json"
 _MADE_BY = "medpipe score"
+_TYPES = {
+    str: pa.string(),
+    str | None: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    tuple[int, ...]: pa.list_(pa.int32()),
+}
 REFUSAL = pa.schema(
     [("item", pa.int64()), *((name, pa.string()) for name in ("answer_id", "example", "reason"))]
 )
@@ -95,11 +101,14 @@ class Parts:
     def add(self, stretch: Stretch) -> None:
         """One part more."""
         with files.new_folder(self.folder / f"part-{len(self._paths()):06d}") as part:
-            _write(part / ANSWERS, stretch.answers, self._schema)
-            _write(part / REFUSED, stretch.refused, REFUSAL)
-            for name, rows in ((_ENTRIES, stretch.entries), (_SEEN, stretch.seen)):
-                lines = (f"{json.dumps(vars(row))}\n" for row in rows)
-                (part / name).write_text("".join(lines), encoding="utf-8")
+            for name, rows, schema in (
+                (ANSWERS, stretch.answers, self._schema),
+                (REFUSED, stretch.refused, REFUSAL),
+                (_ENTRIES, map(vars, stretch.entries), _schema(Entry)),
+                (_SEEN, map(vars, stretch.seen), _schema(Seen)),
+            ):
+                table = pa.Table.from_pylist(list(rows), schema=schema)
+                pq.write_table(table, part / name, compression="zstd")
             files.write_json(part / _END, {"items": stretch.end, "digest": stretch.digest})
 
     def last(self) -> tuple[list[Entry], list[Seen]]:
@@ -107,8 +116,9 @@ class Parts:
         parts = self._paths()
         if not parts:
             return [], []
-        entries = [Entry(**said) for said in _lines(parts[-1] / _ENTRIES)]
-        seen = [Seen(**{**s, "bins": tuple(s["bins"])}) for s in _lines(parts[-1] / _SEEN)]
+        kept, beside = (pq.read_table(parts[-1] / name).to_pylist() for name in (_ENTRIES, _SEEN))
+        entries = [Entry(**said) for said in kept]
+        seen = [Seen(**{**said, "bins": tuple(said["bins"])}) for said in beside]
         return entries, seen
 
     def join(self, name: str, path: Path, *, facts: Mapping[str, str]) -> int:
@@ -141,9 +151,6 @@ class Parts:
         return path.exists() and files.read_json(path, made_by=_MADE_BY) == self._of
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+def _schema(kind: type[Entry] | type[Seen]) -> pa.Schema:
+    """Columns of what is put down, by the types of its fields."""
+    return pa.schema([(name, _TYPES[said]) for name, said in get_type_hints(kind).items()])

@@ -6,12 +6,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
 
 import numpy as np
 
 from medpipe import certificate
-from medpipe.audit.record import ANSWERED, Entry
+from medpipe.audit.record import ANSWERED, Entry, new_id
 from medpipe.errors import RequestError
 from medpipe.monitoring import facts
 from medpipe.monitoring.journal import Seen
@@ -93,7 +92,7 @@ class Respondent:
                 logits,
                 distance,
                 warnings=asked.cautions,
-                answer_id=str(uuid4()),
+                answer_id=new_id(),
                 took_ms=took_ms,
             )
         except RequestError as error:
@@ -111,7 +110,7 @@ class Respondent:
 
     def _refuse(self, item: int, refused: Refused, stretch: Stretch) -> None:
         told = {"refused": RequestError.__name__}
-        entry = self._entry(str(uuid4()), refused.digest, refused.status, told, 0.0)
+        entry = self._entry(new_id(), refused.digest, refused.status, told, 0.0)
         stretch.entries.append(entry)
         stretch.refused.append(
             {

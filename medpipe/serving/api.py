@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from medpipe import __version__, workloads
+from medpipe.audit.record import new_id
 from medpipe.errors import AccessError, MedpipeError, ParamsError, RequestError
 from medpipe.records import schema
 from medpipe.serving import access, cors, feedback, intake, openapi, refusal
@@ -26,7 +27,7 @@ from medpipe.serving.access import routes as access_routes
 from medpipe.serving.batching import Place
 from medpipe.serving.catalogue import Catalogue
 from medpipe.serving.cds_hooks import routes as cds_hooks
-from medpipe.serving.desk import Desk, new_id
+from medpipe.serving.desk import Desk
 from medpipe.serving.dicomweb import routes as dicomweb
 from medpipe.serving.dicomweb.describe import ANSWER as IN_DICOM
 from medpipe.serving.fhir import outcome

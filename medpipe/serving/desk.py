@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from uuid import uuid4
 
 from medpipe.audit import place as places
 from medpipe.audit.record import Entry
@@ -132,7 +131,7 @@ class Desk:
 
         Parameters
         ----------
-        answer_id : of `new_id`; a refusal has one too, and is recorded as well
+        answer_id : of `audit.record.new_id`; a refusal has one too, and is recorded as well
         caller : who asks, ``request.state.caller``
         standard : the way by which it came: http, dicomweb, fhir, …
 
@@ -196,11 +195,6 @@ class Desk:
         if self._recorder is None:
             raise AuditError("the service is starting")
         return self._recorder
-
-
-def new_id() -> str:
-    """The name of an answer or a refusal; holds no identity."""
-    return str(uuid4())
 
 
 async def _look(refresh: Callable[[], None]) -> None:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from medpipe.audit.record import new_id
 from medpipe.errors import Fault, RequestError, UnreadableError
 from medpipe.monitoring import facts, pixels
 from medpipe.records import record
@@ -257,7 +257,7 @@ class Predictor:
             found.distance,
             warnings=found.example.warnings,
             explanation=found.explanation,
-            answer_id=answer_id or str(uuid4()),
+            answer_id=answer_id or new_id(),
             took_ms=(time.perf_counter() - started) * 1000,
         )
         return answer, {**found.example.watched, **facts.directions(found.directions.tolist())}

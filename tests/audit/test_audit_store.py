@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import threading
+import time
+from uuid import RFC_4122, UUID
 
 import pytest
 from entries import entries, entry
@@ -11,7 +13,7 @@ from tampering import lifted, sql
 
 from medpipe.audit import place as places
 from medpipe.audit.chain import faults
-from medpipe.audit.record import CONTINUED, Entry
+from medpipe.audit.record import CONTINUED, Entry, new_id
 from medpipe.audit.sqlite import Sqlite
 from medpipe.errors import AuditError, MissingStageError
 
@@ -49,6 +51,24 @@ def test_an_answer_is_recorded_once_however_often_it_is_written(store):
     store.append(given[:2])
     store.append(given)
     assert [record.answer_id for record in store.records()] == ["answer-1", "answer-2", "answer-3"]
+
+
+def test_what_is_called_new_and_is_not_is_recorded_once_all_the_same(place, store):
+    given = [entry() for _ in range(501)]  # more than one statement takes
+    store.append(given, are_new=True)
+    store.append(given, are_new=True)
+    assert [record.answer_id for record in store.records()] == [one.answer_id for one in given]
+    assert whole(place, store) == []
+
+
+def test_names_of_answers_sort_by_their_time():
+    ids = []
+    for _ in range(50):
+        ids.append(new_id())
+        time.sleep(0.0011)
+    assert ids == sorted(ids)
+    assert {(UUID(one).version, UUID(one).variant) for one in ids} == {(7, RFC_4122)}
+    assert abs((UUID(ids[-1]).int >> 80) / 1000 - time.time()) < 60
 
 
 def test_several_writers_make_one_chain(place, store):

@@ -88,12 +88,12 @@ def test_a_scoring_that_ends_before_the_records_of_its_part_goes_on(
     monkeypatch.setattr(batch, "PART_ITEMS", 16)
     whole, calls = batch.Books.put, []
 
-    def cut(self, entries, seen):
+    def cut(self, entries, seen, *, are_new):
         calls.append(len(entries))
         if len(calls) == 3:
-            whole(self, entries[:5], seen)
+            whole(self, entries[:5], seen, are_new=are_new)
             raise KeyboardInterrupt
-        whole(self, entries, seen)
+        whole(self, entries, seen, are_new=are_new)
 
     monkeypatch.setattr(batch.Books, "put", cut)
     with pytest.raises(KeyboardInterrupt):

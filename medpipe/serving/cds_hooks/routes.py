@@ -18,6 +18,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from medpipe.audit.record import new_id
 from medpipe.errors import MedpipeError, RequestError, UnreadableError
 from medpipe.io.fhir import chart
 from medpipe.io.fhir.elements import Node, text
@@ -25,7 +26,7 @@ from medpipe.io.fhir.mapping import FhirMap
 from medpipe.serving import intake, refusal
 from medpipe.serving.batching import Place
 from medpipe.serving.cds_hooks import cards, services
-from medpipe.serving.desk import Desk, new_id
+from medpipe.serving.desk import Desk
 from medpipe.serving.fhir import question
 from medpipe.serving.refusal import Refusal
 from medpipe.serving.release import Release

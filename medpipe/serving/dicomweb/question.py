@@ -23,7 +23,7 @@ class Question:
     Parameters
     ----------
     content : gives the file
-    answer_id : of `desk.new_id`
+    answer_id : of `audit.record.new_id`
     request_id : of the request that it came in; its own answer's where it came alone
     number : within the request, from 1
     study_uid : the study that the file must be of; None for any

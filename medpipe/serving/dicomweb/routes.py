@@ -18,11 +18,12 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.routing import Match
 
+from medpipe.audit.record import new_id
 from medpipe.errors import MedpipeError, RequestError
 from medpipe.io.derived import Made, Origin
 from medpipe.serving import intake, refusal
 from medpipe.serving.batching import Place
-from medpipe.serving.desk import Content, Desk, new_id
+from medpipe.serving.desk import Content, Desk
 from medpipe.serving.dicomweb import accept, describe, related
 from medpipe.serving.dicomweb.outcome import Outcome
 from medpipe.serving.dicomweb.question import Question

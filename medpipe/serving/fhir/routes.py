@@ -14,12 +14,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from medpipe.audit.record import new_id
 from medpipe.errors import MedpipeError, RequestError, UnreadableError
 from medpipe.io.fhir.chart import entries
 from medpipe.io.fhir.elements import at, nodes, text
 from medpipe.serving import intake
 from medpipe.serving.batching import Place
-from medpipe.serving.desk import Desk, new_id
+from medpipe.serving.desk import Desk
 from medpipe.serving.fhir import answers, conformance, outcome, question
 from medpipe.serving.fhir.outcome import MEDIA_TYPE, FhirResponse
 from medpipe.serving.release import Release

@@ -83,5 +83,4 @@ def _of_answers(
 
 def _spread(part: Part, examples: list[Values]) -> list[Fact]:
     """One fact for each name that an example has, in the order in which they are met."""
-    names = dict.fromkeys(name for values in examples for name in values)
-    return [facts.fact(name, part, [each.get(name) for each in examples]) for name in names]
+    return [facts.fact(name, part, values) for name, values in facts.by_name(examples).items()]

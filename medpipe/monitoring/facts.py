@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -28,6 +28,9 @@ _TENTHS = np.arange(1, 10) / 10
 _UNWATCHED = frozenset({"bytes", "date"})
 _SCORES = ("risk", "value", "distance")
 Value = float | str | None
+Columns = Mapping[str, Sequence[Value]]
+"""Of several examples, each fact's values in their order."""
+T = TypeVar("T", Value, list[Value])
 Part = Literal["input", "score", "feature"]
 """What was asked, what was said of it, and what the network's own features are (`directions`)."""
 
@@ -54,11 +57,20 @@ class Fact(BaseModel):
 
     def bin(self, value: Value) -> int:
         """Where `value` belongs; `MISSING` where there is none."""
-        if value is None or value != value:
-            return MISSING
-        if isinstance(value, str):
-            return self.words.index(value) if value in self.words else len(self.words)
-        return bisect_right(self.edges, value)
+        return self.bins((value,))[0]
+
+    def bins(self, values: Iterable[Value]) -> list[int]:
+        """Where each of `values` belongs, as `bin`."""
+        edges, other = self.edges, len(self.words)
+        places = {word: place for place, word in enumerate(self.words)}
+        return [
+            MISSING
+            if value is None or value != value
+            else places.get(value, other)
+            if isinstance(value, str)
+            else bisect_right(edges, value)
+            for value in values
+        ]
 
 
 class Watched(BaseModel):
@@ -74,6 +86,12 @@ class Watched(BaseModel):
         """The bin of each fact, in their order."""
         return [fact.bin(values.get(fact.name)) for fact in self.facts]
 
+    def bins_of(self, columns: Columns, *, count: int) -> list[tuple[int, ...]]:
+        """`bins` of each of `count` examples; without facts, empty ones."""
+        absent = [None] * count
+        found = (fact.bins(columns.get(fact.name, absent)) for fact in self.facts)
+        return list(zip(*found, strict=True)) if self.facts else [()] * count
+
 
 def columns(workload: Workload) -> tuple[Column, ...]:
     """Those columns of `workload` that are watched as inputs."""
@@ -88,17 +106,22 @@ def columns(workload: Workload) -> tuple[Column, ...]:
 
 def inputs(row: Row, watched: Sequence[Column]) -> dict[str, Value]:
     """Facts of what was asked about, by name, in a fixed order."""
-    found: dict[str, Value] = {}
+    return {name: value for name, (value,) in inputs_of([row], watched).items()}
+
+
+def inputs_of(rows: Sequence[Row], watched: Sequence[Column]) -> dict[str, list[Value]]:
+    """`inputs` of each of `rows`."""
+    found: dict[str, list[Value]] = {}
     for column in watched:
-        value = row.get(column.name)
+        values = [row.get(column.name) for row in rows]
         if column.dtype == "series":
-            levels = [] if value is None else [float(level) for _, level in value]
-            found[column.name] = fmean(levels) if levels else None
-            found[f"{column.name}, measurements"] = float(len(levels))
+            levels = [[float(level) for _, level in value or ()] for value in values]
+            found[column.name] = [fmean(each) if each else None for each in levels]
+            found[f"{column.name}, measurements"] = [float(len(each)) for each in levels]
         elif column.dtype in ("int", "float"):
-            found[column.name] = None if value is None else float(value)
+            found[column.name] = [None if value is None else float(value) for value in values]
         else:
-            found[column.name] = None if value is None else str(value).lower()
+            found[column.name] = [None if value is None else str(value).lower() for value in values]
     return found
 
 
@@ -107,9 +130,18 @@ def scores(said: Mapping[str, Any]) -> dict[str, Value]:
     return {name: float(value) for name, value in _scores(said)}
 
 
-def directions(along: Iterable[float]) -> dict[str, Value]:
-    """Facts of where an example lies along the artefact's directions, see `artefact.distance`."""
-    return {f"direction {number}": float(place) for number, place in enumerate(along, start=1)}
+def directions(along: Iterable[T]) -> dict[str, T]:
+    """Facts of where an example lies along the artefact's directions, see `artefact.distance`.
+
+    Of several examples, `along` has all places along the first direction, then the second, ….
+    """
+    return {f"direction {number}": place for number, place in enumerate(along, start=1)}
+
+
+def by_name(examples: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
+    """Facts of each of `examples` as columns, in the order in which the names are met."""
+    names = dict.fromkeys(name for values in examples for name in values)
+    return {name: [values.get(name) for values in examples] for name in names}
 
 
 def fact(name: str, part: Part, values: Sequence[Value]) -> Fact:

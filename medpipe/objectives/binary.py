@@ -106,22 +106,22 @@ class Binary(Objective):
             found: NDArray[np.float64] = 1 / (1 + np.exp(-scaled))
         return found
 
-    def answer(self, logits: Floats, point: OperatingPoint) -> dict[str, Any]:
-        """See `Objective.answer`; probability is that before calibration."""
+    def answer_each(self, logits: Floats, point: OperatingPoint) -> list[dict[str, Any]]:
+        """See `Objective.answer_each`; probability is that before calibration."""
         scores = point.calibrated(logits)
-        risk = float(self.link(scores))
-        return {
-            "probability": float(self.link(logits)),
-            "risk": risk,
-            "decision": risk >= point.threshold,
-            "threshold": point.threshold,
-            "possible": possible(
-                OUTCOMES,
-                self.shares(scores),
-                least=point.least,
-                coverage=point.coverage,
-            ),
-        }
+        shares = self.shares(scores)
+        held = possible(OUTCOMES, shares, least=point.least, coverage=point.coverage)
+        columns = zip(self.link(logits).tolist(), self.link(scores).tolist(), held, strict=True)
+        return [
+            {
+                "probability": probability,
+                "risk": risk,
+                "decision": risk >= point.threshold,
+                "threshold": point.threshold,
+                "possible": outcomes,
+            }
+            for probability, risk, outcomes in columns
+        ]
 
     def shares(self, scores: Floats) -> NDArray[np.float64]:
         """Probability of each of `OUTCOMES`, (…, 2), each with its own tail: 1 − risk has none.

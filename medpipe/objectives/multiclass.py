@@ -121,20 +121,22 @@ class Multiclass(Objective):
             raise ParamsError(f"least: {len(found.least)} numbers for {self.outputs} classes")
         return found
 
-    def answer(self, logits: Floats, point: Temperature) -> dict[str, Any]:
-        """See `Objective.answer`; every class with its calibrated probability, in their order."""
+    def answer_each(self, logits: Floats, point: Temperature) -> list[dict[str, Any]]:
+        """See `Objective.answer_each`; each class with its calibrated probability, in order."""
         shares = self.link(logits, point.temperature)
-        named = [
-            {"name": name, "probability": share}
-            for name, share in zip(self.classes, shares.tolist(), strict=True)
+        held = possible(self.classes, shares, least=point.least or 0.0, coverage=point.coverage)
+        best = np.argmax(shares, axis=-1).tolist()
+        return [
+            {
+                "decision": self.classes[k],
+                "classes": [
+                    {"name": name, "probability": share}
+                    for name, share in zip(self.classes, each, strict=True)
+                ],
+                "possible": outcomes,
+            }
+            for k, each, outcomes in zip(best, shares.tolist(), held, strict=True)
         ]
-        return {
-            "decision": self.classes[int(np.argmax(shares))],
-            "classes": named,
-            "possible": possible(
-                self.classes, shares, least=point.least or 0.0, coverage=point.coverage
-            ),
-        }
 
     def score(self, targets: Floats, logits: Floats) -> float:
         """Mean AUROC of each class against the rest; classes without a row are left out."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medpipe.columns import Column
 from medpipe.errors import DataError, ParamsError
 from medpipe.objectives.binary import OUTCOMES, Binary
 from medpipe.objectives.objective import (
@@ -137,24 +138,33 @@ class Multilabel(Objective):
                 raise ParamsError(f"{name}: {count} numbers for {self.outputs} labels")
         return found
 
-    def answer(self, logits: Floats, point: Points) -> dict[str, Any]:
-        """See `Objective.answer`; every label with its calibrated risk, in their order."""
-        shares = self.shares(logits, point)
-        least = np.broadcast_to(np.array(point.least or 0.0), shares.shape)
-        columns = zip(self.labels, point.thresholds, shares, least, strict=True)
-        return {
-            "labels": [
-                {
-                    "name": label.name,
-                    "meaning": label.meaning,
-                    "risk": float(each[1]),
-                    "threshold": threshold,
-                    "decision": bool(each[1] >= threshold),
-                    "possible": possible(OUTCOMES, each, least=low, coverage=point.coverage),
-                }
-                for label, threshold, each, low in columns
-            ]
-        }
+    def answer_each(self, logits: Floats, point: Points) -> list[dict[str, Any]]:
+        """See `Objective.answer_each`; every label with its calibrated risk, in their order."""
+        shares = self.shares(logits, point)  # (N, L, 2)
+        least = np.broadcast_to(np.array(point.least or 0.0), shares.shape[1:])
+        columns = [
+            self._label_each(label, threshold, each, least=low, coverage=point.coverage)
+            for label, threshold, each, low in zip(
+                self.labels, point.thresholds, np.moveaxis(shares, 1, 0), least, strict=True
+            )
+        ]
+        return [{"labels": list(labels)} for labels in zip(*columns, strict=True)]
+
+    def _label_each(
+        self, label: Column, threshold: float, shares: Floats, *, least: Floats, coverage: float
+    ) -> list[dict[str, Any]]:
+        held = possible(OUTCOMES, shares, least=least, coverage=coverage)
+        return [
+            {
+                "name": label.name,
+                "meaning": label.meaning,
+                "risk": risk,
+                "threshold": threshold,
+                "decision": risk >= threshold,
+                "possible": outcomes,
+            }
+            for risk, outcomes in zip(shares[:, 1].tolist(), held, strict=True)
+        ]
 
     def agrees(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         """See `Objective.agrees`; here: whether they decide the same of every label."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -136,7 +137,6 @@ class Objective(ABC):
             wrong = (f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in error.errors())
             raise ParamsError("; ".join(wrong)) from None
 
-    @abstractmethod
     def answer(self, logits: Floats, point: Any) -> dict[str, Any]:
         """What the service says of one example: fields of `serving.predictor.Answer`.
 
@@ -145,6 +145,11 @@ class Objective(ABC):
         logits : () or (K,), as the artefact gave them
         point : what `point` gives
         """
+        return self.answer_each(np.asarray(logits)[None], point)[0]
+
+    @abstractmethod
+    def answer_each(self, logits: Floats, point: Any) -> list[dict[str, Any]]:
+        """`answer` of each of several examples; `logits` (N,) or (N, K)."""
 
     def agrees(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         """Whether two answers for one example, each of `answer` or of none, ask for the same act.
@@ -158,19 +163,25 @@ class Objective(ABC):
         """The figure called `selection`, of `logits` (N,) or (N, K); nan where it is undefined."""
 
 
-def possible(names: Sequence[str], shares: Floats, *, least: Any, coverage: float) -> Possible:
-    """The outcomes that cannot be ruled out, and that in words.
+def possible(
+    names: Sequence[str], shares: Floats, *, least: Any, coverage: float
+) -> list[Possible]:
+    """The outcomes that cannot be ruled out, and that in words, of each of N examples.
 
     Parameters
     ----------
     names : of the K outcomes
-    shares : (K,), the probability of each
+    shares : (N, K), the probability of each
     least, coverage : of the operating point; `least` (K,), or one number for all
     """
-    kept = np.broadcast_to(shares >= np.asarray(least), len(names))
-    held = [name for name, is_kept in zip(names, kept, strict=True) if is_kept]
-    words = "cannot tell" if len(held) == len(names) else " or ".join(held) or "none fits"
-    return {"outcomes": held, "words": words, "coverage": coverage}
+
+    @cache  # many examples, few sets
+    def said(*is_kept: bool) -> Possible:
+        held = [name for name, is_there in zip(names, is_kept, strict=True) if is_there]
+        words = "cannot tell" if len(held) == len(names) else " or ".join(held) or "none fits"
+        return {"outcomes": held, "words": words, "coverage": coverage}
+
+    return [said(*is_kept) for is_kept in (shares >= np.asarray(least)).tolist()]
 
 
 def auroc(positive: NDArray[np.bool_], scores: Floats) -> float:

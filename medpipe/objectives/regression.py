@@ -97,18 +97,15 @@ class Regression(Objective):
         """See `Objective.link`; the output as it is."""
         return np.asarray(logits, dtype=np.float64)
 
-    def answer(self, logits: Floats, point: Line) -> dict[str, Any]:
-        """See `Objective.answer`; `low` and `high` hold the truth as often as `coverage` says."""
+    def answer_each(self, logits: Floats, point: Line) -> list[dict[str, Any]]:
+        """See `Objective.answer_each`; truth is in `low` … `high` as often as `coverage` says."""
         (label,) = self.labels
-        value = self.answers(logits, point).reshape(())
-        low, high = self.ends(value, point)
-        return {
-            "value": float(value),
-            "low": float(low),
-            "high": float(high),
-            "coverage": point.coverage,
-            "unit": label.unit,
-        }
+        values = self.answers(logits, point).reshape(-1)
+        low, high = self.ends(values, point)
+        return [
+            {"value": value, "low": a, "high": b, "coverage": point.coverage, "unit": label.unit}
+            for value, a, b in zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
+        ]
 
     def agrees(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         """See `Objective.agrees`; here: whether each quantity lies within the other's range."""

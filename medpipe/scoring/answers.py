@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from medpipe.serving import account
-from medpipe.serving.predictor import Answer
 from medpipe.serving.release import Release
 
 _TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
@@ -18,18 +16,9 @@ _WHO = ("answer_id", "example", "group")
 _AUTHORITY = ("cautions", "model_version", "certificate_sha256")
 
 
-def row(answer: Answer, *, item: int, example: str, group: str | None) -> dict[str, Any]:
-    """`answer` as a row of the table that `schema` describes."""
-    return {
-        "item": item,
-        "answer_id": answer.answer_id,
-        "example": example,
-        "group": group,
-        **flat(account.said(answer)),
-        "cautions": "; ".join(answer.warnings),
-        "model_version": answer.model_version,
-        "certificate_sha256": answer.certificate_sha256,
-    }
+def row(said: Mapping[str, Any], cautions: Sequence[str], **who: Any) -> dict[str, Any]:
+    """An answer, `said` as it is recorded, as a row of the table that `schema` describes."""
+    return {**who, **flat(said), "cautions": "; ".join(cautions)}
 
 
 def flat(said: Mapping[str, Any]) -> dict[str, Any]:

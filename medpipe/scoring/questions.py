@@ -17,7 +17,8 @@ import numpy as np
 from medpipe.audit.chain import Chain
 from medpipe.deidentify.row import Door
 from medpipe.errors import UnreadableError
-from medpipe.monitoring import facts, pixels
+from medpipe.monitoring import pixels
+from medpipe.monitoring.facts import Value
 from medpipe.records import record
 from medpipe.serving.predictor import STATUS, limits
 from medpipe.serving.release import Release
@@ -32,7 +33,8 @@ class Question:
     ----------
     example, group, site : pseudonyms; group and site are None where nothing says them
     digest : keyed, of what the model is asked about
-    facts : what is watched of it, see `monitoring.facts`
+    row : what is known of it
+    pixels : facts of its images, see `monitoring.pixels`
     """
 
     example: str
@@ -41,7 +43,8 @@ class Question:
     digest: str
     inputs: dict[str, np.ndarray]
     cautions: tuple[str, ...]
-    facts: Mapping[str, facts.Value]
+    row: Row
+    pixels: Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,6 @@ class Questions:
         self._workload, self._state = release.workload, release.state
         self._limits = limits(release.settings)
         self._door, self._chain = door, chain
-        self._watched = facts.columns(self._workload)
         asked = record.asked(self._workload) if self._workload.payload == "record" else ()
         self._held = tuple(column for column in asked if not column.flagged)
 
@@ -86,8 +88,8 @@ class Questions:
             return Refused(example, digest, STATUS[error.fault], str(error))
         group, site = self._door.whose(item, payload)
         cautions = self._workload.cautions(row, self._state)
-        seen = facts.inputs(row, self._watched) | pixels.of_inputs(inputs)
-        return Question(example, group, site, digest, inputs, cautions, seen)
+        seen = pixels.of_inputs(inputs)
+        return Question(example, group, site, digest, inputs, cautions, row, seen)
 
 
 def _bytes(payload: bytes | Row) -> bytes:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from medpipe.scoring import answers
 from medpipe.scoring.parts import Stretch
 from medpipe.scoring.questions import Question, Questions, Refused
 from medpipe.serving import account
-from medpipe.serving.predictor import Answer, worded
+from medpipe.serving.predictor import limit
 from medpipe.serving.release import Release
+from medpipe.serving.wording import not_finite, said_of_each
 from medpipe.workload import Item
 
 STANDARD = "score"
@@ -41,6 +43,23 @@ class Batch:
     digest: str
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What is said to a question.
+
+    Parameters
+    ----------
+    said : as it is recorded
+    bins : what is watched; empty where the release watches nothing
+    """
+
+    question: Question
+    cautions: Sequence[str]
+    said: Mapping[str, Any]
+    bins: tuple[int, ...]
+    took_ms: float
+
+
 class Respondent:
     """Answers batches for `release`, in many threads or, pickled, in other processes.
 
@@ -50,109 +69,109 @@ class Respondent:
     """
 
     def __init__(self, release: Release, questions: Questions, *, asked_by: str) -> None:
-        self._release, self._questions, self._asked_by = release, questions, asked_by
+        self._release, self._questions = release, questions
+        self._limit = limit(release.settings)
+        self._columns = facts.columns(release.workload)
+        self._asked_by = asked_by
+        self._release_is = {
+            "workload": release.settings.workload,
+            "version": str(release.settings.version),
+            "certificate": release.certificate_sha256,
+        }
+        self._of_row = {
+            "model_version": self._release_is["version"],
+            "certificate_sha256": self._release_is["certificate"],
+        }
 
     def answer(self, batch: Batch) -> Stretch:
         """Answers and refusals, in the order of the source."""
-        stretch = Stretch(batch.end, batch.digest)
         read = [self._questions.read(item) for item in batch.items]
-        started = time.perf_counter()
-        asked = [one for one in read if isinstance(one, Question)]
-        judged = iter(self._judged(asked))
-        took_ms = (time.perf_counter() - started) * 1000 / max(1, len(asked))
+        told = iter(self._told([one for one in read if isinstance(one, Question)]))
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        stretch = Stretch(batch.end, batch.digest)
         for item, one in enumerate(read, start=batch.end - len(read) + 1):
-            if isinstance(one, Question):
-                self._say(item, one, *next(judged), took_ms=took_ms, stretch=stretch)
+            ended = next(told) if isinstance(one, Question) else one
+            if isinstance(ended, Refused):
+                self._refuse(item, ended, at, stretch)
             else:
-                self._refuse(item, one, stretch)
+                self._say(item, ended, at, stretch)
         return stretch
 
-    def _judged(self, asked: Sequence[Question]) -> list[tuple[np.ndarray, float, list[float]]]:
+    def _told(self, asked: Sequence[Question]) -> list[_Told | Refused]:
         if not asked:
             return []
-        stacked = {name: np.stack([one.inputs[name] for one in asked]) for name in asked[0].inputs}
-        found = self._release.session.judge(stacked)
-        along = found.directions.tolist()
-        return list(zip(found.logit, found.distance.tolist(), along, strict=True))
+        started, release = time.perf_counter(), self._release
+        judged = release.session.judge(
+            {name: np.stack([one.inputs[name] for one in asked]) for name in asked[0].inputs}
+        )
+        took_ms = round((time.perf_counter() - started) * 1000 / len(asked), 3)
+        fields = said_of_each(
+            judged.logit,
+            judged.distance.tolist(),
+            objective=release.objective,
+            point=release.point,
+            limit=self._limit,
+            cautions=[one.cautions for one in asked],
+        )
+        said = [account.recorded(found or {}) for found in fields]
+        bins = self._bins(asked, said, judged.directions)
+        return [
+            _Told(one, found["warnings"], words, places, took_ms) if found else _not_finite(one)
+            for one, found, words, places in zip(asked, fields, said, bins, strict=True)
+        ]
 
-    def _say(
-        self,
-        item: int,
-        asked: Question,
-        logits: np.ndarray,
-        distance: float,
-        along: Sequence[float],
-        *,
-        took_ms: float,
-        stretch: Stretch,
-    ) -> None:
-        try:
-            answer = worded(
-                self._release,
-                logits,
-                distance,
-                warnings=asked.cautions,
-                answer_id=new_id(),
-                took_ms=took_ms,
+    def _bins(
+        self, asked: Sequence[Question], said: Sequence[Mapping[str, Any]], along: np.ndarray
+    ) -> list[tuple[int, ...]]:
+        """What is watched of each question, and of what was said of it."""
+        found = facts.inputs_of([one.row for one in asked], self._columns)
+        found |= facts.by_name([one.pixels for one in asked])
+        found |= facts.by_name([facts.scores(words) for words in said])
+        found |= facts.directions(along.T.tolist())
+        return self._release.settings.watched.bins_of(found, count=len(asked))
+
+    def _say(self, item: int, told: _Told, at: str, stretch: Stretch) -> None:
+        one, answer_id = told.question, new_id()
+        who = {"item": item, "answer_id": answer_id, "example": one.example, "group": one.group}
+        stretch.answers.append(answers.row(told.said, told.cautions, **who, **self._of_row))
+        stretch.entries.append(
+            self._entry(answer_id, at, one.digest, ANSWERED, told.said, told.took_ms)
+        )
+        if told.bins:
+            stretch.seen.append(
+                Seen(answer_id=answer_id, at=at, **self._release_is, site=one.site, bins=told.bins)
             )
-        except RequestError as error:
-            refused = Refused(asked.example, asked.digest, error.status, str(error))
-            return self._refuse(item, refused, stretch)
-        said = account.said(answer)
-        entry = self._entry(answer.answer_id, asked.digest, ANSWERED, said, took_ms)
-        stretch.answers.append(
-            answers.row(answer, item=item, example=asked.example, group=asked.group)
-        )
-        stretch.entries.append(entry)
-        if self._release.settings.watched.facts:
-            values = {**asked.facts, **facts.scores(said), **facts.directions(along)}
-            stretch.seen.append(self._seen(answer, asked, entry, values))
 
-    def _refuse(self, item: int, refused: Refused, stretch: Stretch) -> None:
-        told = {"refused": RequestError.__name__}
-        entry = self._entry(new_id(), refused.digest, refused.status, told, 0.0)
-        stretch.entries.append(entry)
-        stretch.refused.append(
-            {
-                "item": item,
-                "answer_id": entry.answer_id,
-                "example": refused.example,
-                "reason": refused.reason,
-            }
+    def _refuse(self, item: int, refused: Refused, at: str, stretch: Stretch) -> None:
+        answer_id, told = new_id(), {"refused": RequestError.__name__}
+        stretch.entries.append(
+            self._entry(answer_id, at, refused.digest, refused.status, told, 0.0)
         )
+        who = {"item": item, "answer_id": answer_id, "example": refused.example}
+        stretch.refused.append({**who, "reason": refused.reason})
 
     def _entry(
         self,
         answer_id: str,
+        at: str,
         digest: str | None,
         status: int,
-        said: Mapping[str, object],
+        said: Mapping[str, Any],
         took_ms: float,
     ) -> Entry:
-        settings = self._release.settings
         return Entry(
             answer_id=answer_id,
-            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            at=at,
             asked_by=self._asked_by,
             standard=STANDARD,
-            workload=settings.workload,
-            version=str(settings.version),
-            certificate=self._release.certificate_sha256,
+            **self._release_is,
             input=digest,
             status=status,
-            answer=certificate.canonical(dict(said)).decode(),
-            latency_ms=round(took_ms, 3),
+            answer=certificate.canonical(said).decode(),
+            latency_ms=took_ms,
         )
 
-    def _seen(
-        self, answer: Answer, asked: Question, entry: Entry, values: Mapping[str, facts.Value]
-    ) -> Seen:
-        return Seen(
-            answer_id=answer.answer_id,
-            at=entry.at,
-            workload=answer.workload,
-            version=answer.model_version,
-            certificate=answer.certificate_sha256,
-            site=asked.site,
-            bins=tuple(self._release.settings.watched.bins(values)),
-        )
+
+def _not_finite(asked: Question) -> Refused:
+    error = not_finite()
+    return Refused(asked.example, asked.digest, error.status, str(error))

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from medpipe import certificate
 from medpipe.audit.chain import Chain
@@ -34,9 +35,17 @@ _INLINE_BYTES = 1 << 18
 
 def said(answer: Answer) -> dict[str, object]:
     """What is recorded of `answer`."""
-    return answer.model_dump(
-        include=set(SAID), exclude={"labels": {"__all__": {"meaning"}}}, exclude_unset=True
-    )
+    return recorded(answer.model_dump(include=set(SAID), exclude_unset=True))
+
+
+def recorded(fields: Mapping[str, Any]) -> dict[str, object]:
+    """What is recorded of an answer with these `fields`; what a label means is in none."""
+    found = {name: value for name, value in fields.items() if name in SAID}
+    if labels := found.get("labels"):
+        found["labels"] = [
+            {name: value for name, value in label.items() if name != "meaning"} for label in labels
+        ]
+    return found
 
 
 class Account:

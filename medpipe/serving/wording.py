@@ -5,7 +5,6 @@ Needs numpy and nothing else that is installed, because an edge folder has nothi
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -51,17 +50,58 @@ def said(
     ------
     ScoreError : a number is not finite
     """
-    if not (np.isfinite(logits).all() and math.isfinite(distance)):
-        raise ScoreError(
-            "the model gives no finite score for this example; do not use it",
-            status=422,
-            fault="content",
+    (found,) = said_of_each(
+        np.asarray(logits)[None],
+        [distance],
+        objective=objective,
+        point=point,
+        limit=limit,
+        cautions=[cautions],
+    )
+    if found is None:
+        raise not_finite()
+    return found
+
+
+def said_of_each(
+    logits: np.ndarray,
+    distances: Sequence[float],
+    *,
+    objective: Objective,
+    point: Any,
+    limit: Limit,
+    cautions: Sequence[Sequence[str]],
+) -> list[dict[str, Any] | None]:
+    """`said` of each of several examples, None where it raises; `logits` (N,) or (N, K)."""
+    places = np.asarray(distances, np.float64)
+    by_example = np.isfinite(logits).reshape(len(places), -1)
+    finite = by_example.all(axis=1) & np.isfinite(places)
+    answers = objective.answer_each(np.where(np.isfinite(logits), logits, 0), point)
+    return [
+        _fields(answer, distance, limit, cautioned) if is_finite else None
+        for answer, distance, cautioned, is_finite in zip(
+            answers, places.tolist(), cautions, finite.tolist(), strict=True
         )
+    ]
+
+
+def not_finite() -> ScoreError:
+    """What is said where the model gives no number."""
+    return ScoreError(
+        "the model gives no finite score for this example; do not use it",
+        status=422,
+        fault="content",
+    )
+
+
+def _fields(
+    answer: dict[str, Any], distance: float, limit: Limit, cautions: Sequence[str]
+) -> dict[str, Any]:
     relative = distance / limit.distance
     unfamiliar = distance > limit.distance
     abstained = unfamiliar and limit.refuses
     return {
-        **({} if abstained else objective.answer(logits, point)),
+        **({} if abstained else answer),
         "unfamiliar": unfamiliar,
         "distance": relative,
         "abstained": abstained,

@@ -46,6 +46,15 @@ def answer(name, logits):
     return objective.answer(np.array(logits, np.float32), objective.point(point))
 
 
+@pytest.mark.parametrize("name", POINTS)
+def test_many_examples_are_answered_as_each_alone(name):
+    objective, point = POINTS[name][0], POINTS[name][0].point(POINTS[name][1])
+    shape = 1000 if objective.outputs == 1 else (1000, objective.outputs)
+    logits = np.random.default_rng(0).normal(0, 20, shape).astype(np.float32)
+    found = objective.answer_each(logits, point)
+    assert found == [objective.answer(one, point) for one in logits]
+
+
 def test_a_yes_or_no_is_a_risk_on_one_side_of_the_threshold():
     found = answer("binary", 2 * math.log(3))
     assert found == {

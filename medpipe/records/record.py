@@ -25,6 +25,9 @@ TEXT_MAX = 200
 """Characters of a text in a request."""
 _SAID = 8
 """Problems that one refusal lists."""
+_REMEMBERED = 1000
+"""Words of a column that `Check` need not look at again."""
+_NOTHING: tuple[Any, ...] = (None, [], ())
 
 
 def asked(workload: Workload) -> tuple[Column, ...]:
@@ -65,11 +68,6 @@ def checked(record: Any, workload: Workload) -> dict[str, Any]:
     return values
 
 
-def check(row: Mapping[str, Any], columns: Sequence[Column]) -> None:
-    """Nothing, where each of `columns` that `row` states is such as it may be; raises as `read`."""
-    read(row, columns)
-
-
 def read(row: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
     """What `row` states of `columns`, as they hold it.
 
@@ -84,7 +82,8 @@ def read(row: Mapping[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
 
 def missing(row: Mapping[str, Any], columns: Sequence[Column]) -> list[str]:
     """Names of the `columns` of which `row` says nothing, in words."""
-    return [c.name.replace("_", " ") for c in columns if not _stated(row.get(c.name))]
+    absent = (column for column in columns if row.get(column.name) in _NOTHING)
+    return [column.name.replace("_", " ") for column in absent]
 
 
 def inside(value: float, column: Column) -> bool:
@@ -94,6 +93,30 @@ def inside(value: float, column: Column) -> bool:
         and (column.high is None or value <= column.high)
         and not math.isnan(value)
     )
+
+
+class Check:
+    """Holds row after row against `columns`; may be called in many threads.
+
+    A word that was fine is not looked at again: words are few, and come again and again.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = [(column, column.name, set[str]()) for column in columns]
+
+    def __call__(self, row: Mapping[str, Any]) -> None:
+        """Nothing, where each of the columns is such as it may be in `row`; raises as `read`."""
+        others = [
+            (column, value, fine)
+            for column, name, fine in self._columns
+            if type(value := row.get(name)) is not str or value not in fine
+        ]
+        read(
+            row, [column for column, value, _ in others if value is not None or not column.nullable]
+        )
+        for _, value, fine in others:
+            if type(value) is str and len(fine) < _REMEMBERED:
+                fine.add(value)
 
 
 class _WrongError(ValueError):
@@ -128,7 +151,7 @@ def _refuse(problems: Sequence[Problem]) -> None:
 
 
 def _stated(value: Any) -> bool:
-    return value is not None and (not isinstance(value, (list, tuple)) or len(value) > 0)
+    return value not in _NOTHING
 
 
 def _unknown(record: Mapping[str, Any], known: list[str]) -> list[Problem]:

@@ -39,7 +39,7 @@ from medpipe.sources.options import WITHOUT_LABEL
 from medpipe.tables.raw import MANIFEST
 from medpipe.workload import Item, Source, Workload
 
-PART_ITEMS = 20_000
+PART_ITEMS = 5_000
 PART_S = 60.0
 """A part ends after so many items or seconds: what a kill can cost."""
 RECORDS_AT_ONCE = 256

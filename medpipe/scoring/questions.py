@@ -24,6 +24,8 @@ from medpipe.serving.predictor import STATUS, limits
 from medpipe.serving.release import Release
 from medpipe.workload import Item, Row
 
+_JSON = json.JSONEncoder(sort_keys=True, default=str)
+
 
 @dataclass(frozen=True)
 class Question:
@@ -72,7 +74,7 @@ class Questions:
         self._limits = limits(release.settings)
         self._door, self._chain = door, chain
         asked = record.asked(self._workload) if self._workload.payload == "record" else ()
-        self._held = tuple(column for column in asked if not column.flagged)
+        self._check = record.Check([column for column in asked if not column.flagged])
 
     def read(self, item: Item) -> Question | Refused:
         """`item` as a question, or why there is none."""
@@ -81,7 +83,7 @@ class Questions:
             payload = self._door.payload(item)
             digest = self._chain.input_digest(_bytes(payload))
             row, inputs = self._workload.request(payload, self._state, limits=self._limits)
-            record.check(row, self._held)
+            self._check(row)
             if (reason := self._workload.excluded(row)) is not None:
                 raise UnreadableError(reason, fault="content")
         except UnreadableError as error:
@@ -97,4 +99,4 @@ def _bytes(payload: bytes | Row) -> bytes:
     if isinstance(payload, bytes):
         return payload
     stated: dict[str, Any] = {name: value for name, value in payload.items() if value is not None}
-    return json.dumps(stated, sort_keys=True, default=str).encode()
+    return _JSON.encode(stated).encode()

@@ -89,3 +89,23 @@ def test_each_problem_is_told_with_its_place():
 
 def test_a_number_beyond_any_is_refused():
     assert "age_years is beyond any number" in refused(age_years=10**400)
+
+
+def test_what_was_fine_before_is_checked_as_if_never_seen():
+    columns = record.asked(Question())
+    check = record.Check(columns)
+    rows = [
+        *(GOOD, GOOD | {"sex": "F"}, GOOD | {"smokes": True}, GOOD | {"visits": 1}),
+        *(GOOD | {"sex": "x"}, GOOD | {"smokes": 1}, GOOD | {"visits": True}, {}),
+        *(GOOD | {"creatinine": [[1, 900]]}, GOOD | {"sex": ["F"]}),
+    ]
+    for row in rows * 2:
+        try:
+            expected = record.read(row, columns) and None
+        except UnreadableError as error:
+            expected = error.problems
+        try:
+            found = check(row)
+        except UnreadableError as error:
+            found = error.problems
+        assert found == expected

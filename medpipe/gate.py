@@ -104,6 +104,7 @@ def decide(
     champion: Report | None,
     policy: Policy,
     comparison: Mapping[str, Any] | None,
+    newest: Mapping[str, Any] | None = None,
 ) -> Verdict:
     """The verdict on `candidate`.
 
@@ -115,8 +116,10 @@ def decide(
     champion : report of the served model on the same test examples; None where there is none yet
     policy : section `gate` of params.yaml
     comparison : `{metric: {difference, low, high}}`, candidate − champion, paired by patient
+    newest : {examples, undefined, metrics} of the candidate on those test examples alone that came
+        in after the champion was made; None where that is not known
     """
-    return verdict(_checks(candidate, champion, policy, comparison))
+    return verdict([*_checks(candidate, champion, policy, comparison), *_newest(newest, policy)])
 
 
 def _checks(
@@ -208,6 +211,23 @@ def _floor(candidate: Report, split: str, metric: str, floor: float) -> Check:
     relation = "at least" if passed else "below"
     why = f"{label}'s lower bound {_shown(low, floor)} is {relation} {floor:g}"
     return Check(name, passed, low, floor, why)
+
+
+def _newest(newest: Mapping[str, Any] | None, policy: Policy) -> Iterator[Check]:
+    """A floor that the upper bound misses is missed for certain: there may be few of them."""
+    if newest is None:
+        return
+    whom = f"the {newest['examples']} test examples that came in after the champion"
+    for metric, floor in policy.floors.items():
+        name, high = f"{metric} of the newest", _number(newest, "metrics", metric, "high")
+        if high is None:
+            why = f"{whom[0].upper()}{whom[1:]} are too few to be judged alone"
+            yield Check(name, True, None, floor, why)
+            continue
+        passed = high >= floor
+        why = f"{_label(metric)} of {whom} has the upper bound {_shown(high, floor)}, "
+        why += f"at least {floor:g}" if passed else f"below {floor:g}: are their labels right?"
+        yield Check(name, passed, high, floor, why)
 
 
 def _upper(candidate: Report, metric: str, ceiling: float) -> Check:
@@ -370,8 +390,8 @@ def _at(report: Any, *path: str) -> Any:
     return report
 
 
-def _number(measured: Any, key: str) -> float | None:
-    return _finite(_at(measured, key))
+def _number(measured: Any, *path: str) -> float | None:
+    return _finite(_at(measured, *path))
 
 
 def _finite(value: Any) -> float | None:

@@ -96,7 +96,7 @@ def _entry(
 ) -> dict[str, Any]:
     named = {"column": column.name, "meaning": column.meaning, "value": value}
     part = test[mask]
-    why = _not_judged(measures, part, whole=bool(mask.all()), least=params.subgroup_min)
+    why = not_judged(measures, part, whole=bool(mask.all()), least=params.subgroup_min)
     if why:
         return {
             **named,
@@ -118,7 +118,14 @@ def _entry(
     }
 
 
-def _not_judged(measures: Measures[Any], part: Scored, *, whole: bool, least: int) -> str:
+def not_judged(measures: Measures[Any], part: Scored, *, whole: bool, least: int) -> str:
+    """Why `part` is not judged alone; empty where it is.
+
+    Parameters
+    ----------
+    whole : whether it is all of test
+    least : examples
+    """
     if whole:
         return "every example has this value: it is the whole"
     if len(part) < least:

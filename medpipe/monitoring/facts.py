@@ -138,6 +138,25 @@ def directions(along: Iterable[T]) -> dict[str, T]:
     return {f"direction {number}": place for number, place in enumerate(along, start=1)}
 
 
+def of_answers(
+    inputs: Mapping[str, list[Value]],
+    pictures: Sequence[Mapping[str, Value]],
+    said: Sequence[Mapping[str, Value]],
+    along: np.ndarray,
+) -> dict[str, list[Value]]:
+    """All facts of N answers.
+
+    Parameters
+    ----------
+    inputs : by `inputs_of`
+    pictures : by `pixels.of_inputs`, of each
+    said : by `scores`, of each
+    along : (N, K), their places along the artefact's directions
+    """
+    places: list[list[Value]] = along.T.tolist()
+    return {**inputs, **by_name(pictures), **by_name(said), **directions(places)}
+
+
 def by_name(examples: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
     """Facts of each of `examples` as columns, in the order in which the names are met."""
     names = dict.fromkeys(name for values in examples for name in values)

@@ -6,9 +6,9 @@ drifted : a movement stays, or the answers turn out worse than the report promis
 
 What to do follows from what moved, in this order:
 
-look-at-data : facts are no longer stated, or the AUROC fell while the inputs stayed what they were.
-               Nothing should be learned from data that are broken, or whose outcomes are recorded
-               in another way; a person must look first.
+look-at-data : facts are no longer stated, or the AUROC fell while the inputs stayed what they were,
+               be it at one site. Nothing should be learned from data that are broken, or whose
+               outcomes are recorded in another way; a person must look first.
 retrain      : the AUROC fell and the inputs have moved; or, before outcomes are known, the
                network's own features of them have (another device, another laboratory).
 recalibrate  : outcomes are more, or fewer, than expected, and the AUROC held: prevalence changed.
@@ -90,7 +90,8 @@ def decide(evidence: Evidence, policy: MonitorParams) -> Verdict:
     reasons = list(_first(reasons))
     reasons += [said for said in (evidence.unjudged, evidence.unknown) if said]
     if lasting or worse:
-        action, why = _cooled(_action(lasting, worse), evidence, policy)
+        lost = unexplained(evidence.movements, evidence.measured, policy)
+        action, why = _cooled(_action(lasting, worse, lost), evidence, policy)
         return Verdict("drifted", action, (why, *reasons))
     if passing or harder or evidence.unjudged:
         return Verdict("watch", "none", tuple(reasons))
@@ -103,23 +104,52 @@ def is_worse(found: Measured, policy: MonitorParams) -> bool:
     return found.worse and found.p <= policy.outcome_alpha
 
 
+def unexplained(
+    movements: Sequence[Movement], measured: Sequence[Measured], policy: MonitorParams
+) -> tuple[Part, ...]:
+    """Who is ordered worse though what is asked of them has not moved: of all, and of sites.
+
+    What all show follows from a site whose inputs have moved, if there is one. A site whose own
+    past is too short to be held against counts where every site is ordered worse: a device changes
+    at one place, the meaning of an outcome everywhere.
+    """
+    judged = [m for m in measured if m.name == "auroc"]
+    worse = {m.whom for m in judged if is_worse(m, policy)}
+    sites = {m.whom for m in judged if m.whom[0] == "site"}
+    moved = {m.whom for m in movements if _explains(m)}
+    known = {m.whom for m in movements}
+    everywhere = len(sites) > 1 and sites <= worse
+    found = [w for w in worse & sites if w not in moved and (w in known or everywhere)]
+    whole = [ALL] if ALL in worse and not moved & (worse | {ALL}) else []
+    return (*whole, *sorted(found))
+
+
 def chance(p: float) -> str:
     """A p as it is read: how small a very small one is says nothing more."""
     return f"{p:.1g}" if p >= _SMALL_P else f"< {_SMALL_P:.4f}"
 
 
-def _action(lasting: Sequence[Movement], worse: Sequence[Measured]) -> tuple[Action, str]:
+def _explains(found: Movement) -> bool:
+    """Whether it is of what was asked, and not only of what was said, or no longer stated."""
+    shift = found.shift
+    is_asked = shift.part != "score" or shift.fact == "distance"
+    return found.moved and shift.kind == "spread" and is_asked
+
+
+def _action(
+    lasting: Sequence[Movement], worse: Sequence[Measured], lost: Sequence[Part]
+) -> tuple[Action, str]:
     unstated = [m for m in lasting if m.shift.kind == "not stated"]
     if unstated:
         names = ", ".join(dict.fromkeys(m.shift.fact for m in unstated))
         return "look-at-data", f"What is stated of {names} has changed: see what sends it."
     if any(m.name == "auroc" for m in worse):
-        if lasting:
+        if lasting and not lost:
             return "retrain", "Inputs have moved, and the model orders patients worse for it."
         return "look-at-data", (
-            "The inputs are what they were and the model orders patients worse: either outcomes "
-            "are recorded in another way, or the inputs have another meaning. Find out which "
-            "before anything is trained on them."
+            f"{_whose_all(lost)}The inputs are what they were and the model orders patients worse: "
+            "either outcomes are recorded in another way, or the inputs have another meaning. Find "
+            "out which before anything is trained on them."
         )
     if any(m.name == "observed_expected" for m in worse):
         return "recalibrate", (
@@ -175,6 +205,11 @@ def _outcome_sentence(found: Measured) -> str:
 
 def _whose(whom: Part) -> str:
     return "" if whom == ALL else f"Of {' '.join(whom)}: "
+
+
+def _whose_all(whom: Sequence[Part]) -> str:
+    """Of which sites, where it is not of all."""
+    return "" if ALL in whom or not whom else f"Of {', '.join(map(' '.join, whom))}: "
 
 
 def _first(reasons: Sequence[str]) -> Iterator[str]:

@@ -26,14 +26,16 @@ class DataFacts:
     source : its name in params.yaml
     labelled : examples in force that have a label
     earliest, latest : of the times in raw; None where none is known
-    doubt : why monitoring advises to look at the data before anything is learned; None: it does not
+    parts : how many parts raw had when the model was made; None where that is not known
+    doubts : why the data should be looked at before anything is learned from them
     """
 
     source: str
     labelled: int
     earliest: date | None = None
     latest: date | None = None
-    doubt: str | None = None
+    parts: int | None = None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,8 +179,8 @@ def _data(plan: DataPlan, champion: Mapping[str, Any] | None, facts: DataFacts) 
         yield f"plan.data.since: an example is from before {plan.since}"
     if plan.until and facts.latest and facts.latest > date.fromisoformat(plan.until) + _SHIFT:
         yield f"plan.data.until: an example is from after {plan.until}"
-    if facts.doubt is not None and not plan.doubted:
-        yield f"plan.data.doubted: medpipe monitor advises to look at the data: {facts.doubt}"
+    if not plan.doubted:
+        yield from (f"plan.data.doubted: {doubt}" for doubt in facts.doubts)
 
 
 def _said(value: Any) -> str:

@@ -33,7 +33,8 @@ def of(
     MissingStageError : nothing was ingested yet
     """
     labelled, earliest, latest = 0, None, None
-    for frame in Raw(layout.raw, workload.columns).frames([workload.label, "time"]):
+    raw = Raw(layout.raw, workload.columns)
+    for frame in raw.frames([workload.label, "time"]):
         labelled += int(frame[workload.label].notna().sum())
         times = frame["time"].dropna()
         if len(times):
@@ -42,7 +43,10 @@ def of(
     found = None
     if champion is not None and layout.verdict.is_file():
         found = files.read_json(layout.verdict, made_by=f"medpipe monitor {workload.name}")
-    return DataFacts(params.source.name, labelled, earliest, latest, doubt(found, champion))
+    doubts = tuple(filter(None, [doubt(found, champion)]))
+    return DataFacts(
+        params.source.name, labelled, earliest, latest, parts=raw.number, doubts=doubts
+    )
 
 
 def doubt(found: Mapping[str, Any] | None, champion: str | None) -> str | None:
@@ -54,7 +58,9 @@ def doubt(found: Mapping[str, Any] | None, champion: str | None) -> str | None:
         return None
     is_worse = any(one["worse"] for one in found["performance"])
     is_silent = any(fact["kind"] == "not stated" and fact["lasting"] for fact in found["facts"])
-    return str(found["reasons"][0]) if is_worse or is_silent else None
+    if not (is_worse or is_silent):
+        return None
+    return f"medpipe monitor advises to look at the data: {found['reasons'][0]}"
 
 
 def _day(time: Any) -> date:

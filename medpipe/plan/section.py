@@ -54,7 +54,8 @@ class DataPlan(Section):
     doubted: bool = Field(
         False,
         description="whether it may learn while medpipe monitor finds answers worse, or facts no "
-        "longer stated, and advises to look at the data first",
+        "longer stated, and advises to look at the data first; or while the champion orders the "
+        "labelled examples that came in after it worse, and their inputs are what they were",
     )
 
 

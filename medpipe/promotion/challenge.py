@@ -6,7 +6,6 @@ years older and of another input size. Its stored report would be about other pa
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,9 @@ from medpipe.evaluation.report import report_for
 from medpipe.evaluation.scored import Scored
 from medpipe.objectives.objective import Point
 from medpipe.paths import Layout
-from medpipe.serving.session import Session
-from medpipe.tables.raw import Raw
+from medpipe.promotion.asked_again import Release, encoded
 from medpipe.tables.ready import Ready
-from medpipe.workload import State, Workload
-
-_BATCH = 64
+from medpipe.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -66,13 +62,11 @@ def challenge(
     ready = Ready(layout.ready)
     measures = measured.of(workload, ready.frame("train"))
     frame = ready.frame("test")
-    settings = json.loads((champion / "settings.json").read_text(encoding="utf-8"))
-    state = json.loads((champion / "state.json").read_text(encoding="utf-8"))
-    session = Session(champion / "model.onnx", threads=settings["serve"]["threads"])
-    held = Scored(frame, _champion_logits(workload, layout, frame["example"], state, session))
-    point = measures.point(settings)
+    release = Release.of(champion)
+    held = Scored(frame, _champion_logits(workload, layout, frame["example"], release))
+    point = measures.point(release.settings)
     ours = (
-        Scored(frame, _candidate_logits(layout, frame["example"])),
+        Scored(frame, candidate_logits(layout, frame["example"])),
         measures.point(candidate["operating_point"]),
     )
     return Outcome(
@@ -97,7 +91,7 @@ def _paired(
         return {"difference": None, "low": None, "high": None, "undefined": str(error)}
 
 
-def _candidate_logits(layout: Layout, examples: pd.Series[str]) -> np.ndarray:
+def candidate_logits(layout: Layout, examples: pd.Series[str]) -> np.ndarray:
     """(N,) or (N, K) in the order of `examples`."""
     path = layout.evaluation / "scores.parquet"
     if not path.is_file():
@@ -112,22 +106,13 @@ def _candidate_logits(layout: Layout, examples: pd.Series[str]) -> np.ndarray:
 
 
 def _champion_logits(
-    workload: Workload, layout: Layout, examples: pd.Series[str], state: State, session: Session
+    workload: Workload, layout: Layout, examples: pd.Series[str], release: Release
 ) -> np.ndarray:
-    """(N,) in the order of `examples`; raw is streamed, memory does not grow with it."""
-    wanted = set(examples)
+    """(N,) or (N, K) in the order of `examples`."""
     found: dict[str, np.ndarray] = {}
-    names = [column.name for column in workload.columns]
-    for batch in Raw(layout.raw, workload.columns).batches(names, _BATCH):
-        rows = [row for row in batch if row["example"] in wanted]
-        if not rows:
-            continue
-        encoded = [workload.encode(row, state) for row in rows]
-        inputs = {name: np.stack([each[name] for each in encoded]) for name in encoded[0]}
-        logits = session.score(inputs)  # (B,) or (B, K)
+    for rows, inputs in encoded(workload, layout, examples, release.state):
+        logits = release.session.score(inputs)  # (B,) or (B, K)
         found |= {row["example"]: logit for row, logit in zip(rows, logits, strict=True)}
-        if len(found) == len(wanted):
-            break
     return _in_order(found, examples, str(layout.raw), layout)
 
 

@@ -99,7 +99,8 @@ def judge(
     """Hold `candidate` against gate, champion and plan; nothing is written."""
     by_hand = reason == plans.BY_HAND
     policy = params.gate if by_hand else accept.tightened(params.gate, params.plan.accept)
-    report = comparison = signed = None
+    report = comparison = signed = newest = None
+    doubts: tuple[str, ...] = ()
     if held is not None:
         with fetched(layout, held.champion) as folder:
             signed = certificate.read(folder)
@@ -114,11 +115,14 @@ def judge(
                     workload, limits, layout, candidate=candidate.report, champion=folder
                 )
                 report, comparison = {**report, **found.report}, found.comparison
-    verdict = gate.decide(candidate.report, report, policy, comparison)
+            from medpipe.promotion import arrivals
+
+            newest = arrivals.newest(workload, params, layout, candidate.report, signed)
+            doubts = arrivals.doubts(workload, params, layout, folder, signed)
+    verdict = gate.decide(candidate.report, report, policy, comparison, newest)
     made = effective(params, candidate)
-    facts = facts_of.of(
-        workload, params, layout, champion=None if signed is None else certificate.digest(signed)
-    )
+    facts = _facts(workload, params, layout, signed, doubts)
+    facts = replace(facts, parts=candidate.report["data"].get("raw_parts"))
     finding = plans.examine(params.plan, signed, made, facts, reason)
     further = [*_withdrawn(held, version, approver), *occupied(held, candidate.content, now)]
     further += [Check("plan", False, None, None, line) for line in finding.broken if finding.stops]
@@ -196,16 +200,18 @@ def planned(workload: Workload, params: Params, layout: Layout, reason: Reason) 
     ------
     CertificateError : the champion is not what the gate allowed, so nothing can be held against it
     """
+    from medpipe.promotion import arrivals  # delayed: it loads SciPy
+
     ledger = record.read(layout)
     if ledger.record is None and ledger.problems:
         raise CertificateError(ledger.problems[0])
     signed = None
+    doubts: tuple[str, ...] = ()
     if ledger.record is not None:
         with fetched(layout, ledger.record.champion) as folder:
             signed = certificate.read(folder)
-    facts = facts_of.of(
-        workload, params, layout, champion=None if signed is None else certificate.digest(signed)
-    )
+            doubts = arrivals.doubts(workload, params, layout, folder, signed)
+    facts = _facts(workload, params, layout, signed, doubts)
     return plans.examine(params.plan, signed, config.effective(params), facts, reason)
 
 
@@ -226,13 +232,29 @@ def stated(judged: Judgement, params: Params) -> dict[str, Any]:
         approval = {**asdict(judged.answer), **question}
     return {
         "params": judged.params,
-        "data": {"source": judged.facts.source, "labelled": judged.facts.labelled},
+        "data": {
+            **{"source": judged.facts.source, "labelled": judged.facts.labelled},
+            "parts": judged.facts.parts,
+        },
         "plan": {
             "digest": certificate.digest(params.plan.model_dump(mode="json")),
             **judged.finding.as_json(),
         },
         "approval": approval,
     }
+
+
+def _facts(
+    workload: Workload,
+    params: Params,
+    layout: Layout,
+    signed: dict[str, Any] | None,
+    doubts: tuple[str, ...],
+) -> DataFacts:
+    """Of raw, with what monitoring and the champion's own answers say of it."""
+    champion = None if signed is None else certificate.digest(signed)
+    found = facts_of.of(workload, params, layout, champion=champion)
+    return replace(found, doubts=(*found.doubts, *doubts))
 
 
 def occupied(held: Record | None, content: str, now: datetime) -> list[Check]:

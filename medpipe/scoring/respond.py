@@ -124,10 +124,12 @@ class Respondent:
         self, asked: Sequence[Question], said: Sequence[Mapping[str, Any]], along: np.ndarray
     ) -> list[tuple[int, ...]]:
         """What is watched of each question, and of what was said of it."""
-        found = facts.inputs_of([one.row for one in asked], self._columns)
-        found |= facts.by_name([one.pixels for one in asked])
-        found |= facts.by_name([facts.scores(words) for words in said])
-        found |= facts.directions(along.T.tolist())
+        found = facts.of_answers(
+            facts.inputs_of([one.row for one in asked], self._columns),
+            [one.pixels for one in asked],
+            [facts.scores(words) for words in said],
+            along,
+        )
         return self._release.settings.watched.bins_of(found, count=len(asked))
 
     def _say(self, item: int, told: _Told, at: str, stretch: Stretch) -> None:

@@ -173,7 +173,7 @@ def _facts(
     workload: Workload, params: Params, layout: Layout, ready: Ready, artefact: Artefact
 ) -> dict[str, Any]:
     """Everything in the report that is not measured here."""
-    receipt = ready.receipt
+    receipt, raw = ready.receipt, Raw(layout.raw, workload.columns)
     found = files.read_json(
         layout.validation / "validation.json", made_by=f"medpipe stage validate {layout.workload}"
     )
@@ -192,7 +192,8 @@ def _facts(
         "parity": dict(artefact.parity),
         "params": effective(params),
         "data": {
-            "raw_version": Raw(layout.raw, workload.columns).version(),
+            "raw_version": raw.version(),
+            "raw_parts": raw.number,
             "commit": str(lineage.commit(layout.root)),
         },
         "receipt": {

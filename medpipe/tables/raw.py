@@ -63,8 +63,14 @@ class Raw:
         """The whole parts, in the order in which they were written."""
         if not self.folder.is_dir():
             return []
-        found = [(int(m[1]), p) for p in self.folder.iterdir() if (m := _PART.fullmatch(p.name))]
-        return [path for _, path in sorted(found)]
+        found = [path for path in self.folder.iterdir() if _PART.fullmatch(path.name)]
+        return sorted(found, key=_number)
+
+    @property
+    def number(self) -> int:
+        """Of the part that will be written next: parts below it are all that there is by now."""
+        parts = self.parts()
+        return _number(parts[-1]) + 1 if parts else 0
 
     def append(self, rows: Iterable[Row], *, part_mib: int = 32) -> int:
         """Write `rows` as new parts of about `part_mib` each; how many rows that were.
@@ -80,7 +86,7 @@ class Raw:
             stray.unlink()
         count = 0
         remaining = iter(rows)
-        number = self._next_number()
+        number = self.number
         for first in remaining:
             path = self.folder / f"part-{number:05d}.parquet"
             with files.new_file(path) as partial:
@@ -137,10 +143,19 @@ class Raw:
         frame: pd.DataFrame = pa.concat_tables(tables).to_pandas(date_as_object=False)
         return frame[list(columns)]
 
-    def frames(self, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """What `frame` gives, some ten thousand rows at a time; raises as it does."""
+    def frames(
+        self, columns: Sequence[str], *, since: int = 0, before: int | None = None
+    ) -> Iterator[pd.DataFrame]:
+        """What `frame` gives, some ten thousand rows at a time; raises as it does.
+
+        Parameters
+        ----------
+        since, before : numbers of parts: those from `since` on and below `before`, see `number`
+        """
         for part, kept in zip(self._needed(), self._in_force(), strict=True):
-            start = 0
+            number, start = _number(part), 0
+            if number < since or (before is not None and number >= before):
+                continue
             with pq.ParquetFile(part, pre_buffer=False) as file:
                 for batch in file.iter_batches(batch_size=_SCAN_ROWS, columns=list(columns)):
                     mask = pa.array(kept[start : start + batch.num_rows])
@@ -166,10 +181,6 @@ class Raw:
         raise MissingStageError(
             f"{self.folder} has no part; run `medpipe stage ingest {self.folder.parent.name}` first"
         )
-
-    def _next_number(self) -> int:
-        parts = self.parts()
-        return int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
 
     def _in_force(self) -> list[np.ndarray]:
         """For each part, which of its rows no later row supersedes and no refusal withdrew."""
@@ -217,6 +228,10 @@ class Raw:
         full = {name: row.get(name) for name in self._names}
         full["content"] = full["content"] or content_digest(row, self.columns)
         return full
+
+
+def _number(part: Path) -> int:
+    return int(part.stem.removeprefix("part-"))
 
 
 def _size(content: Any) -> int:

@@ -12,13 +12,17 @@ from medpipe.monitoring.windows import ALL
 POLICY = MonitorParams()
 
 
-def movement(fact="distance", *, lasting=True, kind="spread", whom=ALL):
-    shift = Shift(fact, "score", kind, 300, 90, 0.4, 0.5, "chi-squared", 1e-9)
-    return Movement(whom, shift, p=1e-7, moved=True, shown=2 if lasting else 1, lasting=lasting)
+def movement(fact="distance", *, lasting=True, kind="spread", whom=ALL, moved=True):
+    part = "score" if fact in ("distance", "risk") else "input"
+    shift = Shift(fact, part, kind, 300, 90, 0.4, 0.5, "chi-squared", 1e-9)
+    return Movement(whom, shift, p=1e-7, moved=moved, shown=2 if lasting else 1, lasting=lasting)
 
 
 def measured(name, *, worse=True, p=1e-6, whom=ALL):
     return Measured(whom, "", name, 0.7, 0.6, 0.8, 0.9, 200, 40, p, worse)
+
+
+SITES = ("site", "ab12"), ("site", "cd34")
 
 
 def evidence(**found):
@@ -53,6 +57,34 @@ def test_what_was_found_leads_to_a_verdict_and_an_advice(found, state, action):
     verdict = decide(evidence(**found), POLICY)
     assert (verdict.state, verdict.action) == (state, action)
     assert verdict.reasons
+
+
+@pytest.mark.parametrize(
+    ("moved", "known", "worse", "action"),
+    [
+        ([ALL, SITES[1]], [SITES[0]], [ALL, SITES[1]], "retrain"),  # a scanner
+        ([ALL, SITES[1]], [SITES[0]], [ALL, *SITES], "look-at-data"),  # and labels at the other
+        ([ALL, SITES[1]], [], [ALL, SITES[1]], "retrain"),
+        ([ALL], [], [ALL, *SITES], "look-at-data"),  # nothing is known of either site's past
+        ([ALL], [], [ALL, SITES[0]], "retrain"),
+        ([ALL, *SITES], [], [ALL, *SITES], "retrain"),  # moved everywhere
+        ([ALL], [SITES[0]], [SITES[0]], "look-at-data"),
+    ],
+)
+def test_a_site_that_is_ordered_worse_and_has_not_moved_is_looked_at(moved, known, worse, action):
+    movements = [movement(whom=whom) for whom in moved]
+    movements += [movement(whom=whom, moved=False, lasting=False) for whom in known]
+    judged = [measured("auroc", whom=whom, worse=whom in worse) for whom in (ALL, *SITES)]
+    found = decide(evidence(movements=tuple(movements), measured=tuple(judged)), POLICY)
+    assert (found.state, found.action) == ("drifted", action)
+    if action == "look-at-data":
+        assert found.reasons[0].startswith("Of site ab12")
+
+
+def test_a_risk_that_moved_explains_no_patients_in_worse_order():
+    movements = (movement(), movement("risk", whom=SITES[0]))
+    judged = tuple(measured("auroc", whom=whom) for whom in (ALL, SITES[0]))
+    assert decide(evidence(movements=movements, measured=judged), POLICY).action == "look-at-data"
 
 
 def test_a_release_of_yesterday_is_not_retrained_and_its_data_are_still_looked_at():

@@ -76,8 +76,8 @@ def test_a_parameter_that_came_or_went_is_a_change():
         ({"since": "2020-01-01"}, DataFacts("table", 1000, date(2018, 12, 31)), None),
         ({"until": "2020-01-01"}, DataFacts("table", 1000, None, date(2021, 1, 2)), "data.until"),
         ({"until": "2020-01-01"}, DataFacts("table", 1000, None, date(2021, 1, 1)), None),
-        ({}, DataFacts("table", 1000, doubt="AUROC fell"), "plan.data.doubted: medpipe monitor"),
-        ({"doubted": True}, DataFacts("table", 1000, doubt="AUROC fell"), None),
+        ({}, DataFacts("table", 1000, doubts=("AUROC fell",)), "plan.data.doubted: AUROC fell"),
+        ({"doubted": True}, DataFacts("table", 1000, doubts=("AUROC fell",)), None),
     ],
 )
 def test_data_are_held_against_their_limits(plan, facts, line):

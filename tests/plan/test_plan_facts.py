@@ -32,4 +32,5 @@ def fact(kind, *, lasting):
     ],
 )
 def test_worse_answers_and_missing_facts_are_doubts_and_a_moved_mix_is_none(verdict, why):
-    assert doubt(verdict, "c") == why
+    advice = "medpipe monitor advises to look at the data: "
+    assert doubt(verdict, "c") == (why and advice + why)

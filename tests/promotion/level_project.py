@@ -109,22 +109,33 @@ class Project:
 
     def ingest(self):
         rng = np.random.default_rng(0)
-        rows = [
-            {
-                "example": f"e{number}",
-                "group": f"g{number}",
-                "level": number / PATIENTS + 0.1 * rng.standard_normal(),
-                "noise": rng.standard_normal(),
-                "high": int(number >= PATIENTS // 2),
-            }
-            for number in range(PATIENTS)
-        ]
+        self.rows = []
+        self.arrive(
+            [
+                {
+                    "example": f"e{number}",
+                    "group": f"g{number}",
+                    "level": number / PATIENTS + 0.1 * rng.standard_normal(),
+                    "noise": rng.standard_normal(),
+                    "high": int(number >= PATIENTS // 2),
+                }
+                for number in range(PATIENTS)
+            ]
+        )
+
+    def arrive(self, rows):
+        """`rows` come in, in a part of raw that is their own, and are tested on."""
         Raw(self.layout.raw, self.workload.columns).append(rows)
-        frame = pd.DataFrame(rows).assign(label=lambda each: each["high"], site="s")
-        for side in ("train", "test"):  # of train, only its labels matter here
-            (self.layout.ready / side).mkdir(parents=True)
-            frame.to_parquet(self.layout.ready / side / "rows.parquet")
-        self.rows, self.frame = rows, frame
+        self.rows += rows
+        self.frame = pd.DataFrame(self.rows).assign(label=lambda each: each["high"])
+        if "site" not in self.frame:
+            self.frame["site"] = "s"
+        # Of train, only its labels matter here.
+        sides = {"train": self.frame, "test": self.frame}
+        for side in ("train", "val", "test", "external"):
+            (self.layout.ready / side).mkdir(parents=True, exist_ok=True)
+            rows = sides.get(side, self.frame[:0])
+            rows.to_parquet(self.layout.ready / side / "rows.parquet")
 
     def train(self, *weights, middle=0.5, threshold=0.5, run="0" * 32):
         """Weights, artefact and report of a model; `weights` are those of level and noise."""
@@ -151,7 +162,11 @@ class Project:
             "run_id": run,
             "variant": "fp32",
             "artefact_sha256": digest,
-            "data": {"raw_version": "v", "commit": "c"},
+            "data": {
+                "raw_version": "v",
+                "commit": "c",
+                "raw_parts": Raw(self.layout.raw, self.workload.columns).number,
+            },
             "receipt": RECEIPT,
             "validation": {"passed": True, "failed": []},
             "parity": {"auroc_lost": 0.0, "probability_p95": 0.0},
@@ -170,6 +185,13 @@ class Project:
             {"example": self.frame["example"], "split": "test", "logit": logits.astype(float)}
         )
         scores.to_parquet(self.layout.evaluation / "scores.parquet")
+
+    def report(self):
+        """report.json of the candidate."""
+        return files.read_json(self.layout.report, made_by="train")
+
+    def write_report(self, report):
+        files.write_json(self.layout.report, report)
 
     def promote(self, **options):
         return promotion.promote(self.workload, self.params, self.layout, **options)

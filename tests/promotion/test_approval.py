@@ -166,7 +166,10 @@ def test_the_certificate_holds_what_the_next_change_is_held_against(project):
         "broken": [],
     }
     assert told["params"]["evaluate"]["resamples"] == 100
-    assert (told["data"], told["approval"]) == ({"source": "sample", "labelled": 60}, None)
+    assert (told["data"], told["approval"]) == (
+        {"source": "sample", "labelled": 60, "parts": 1},
+        None,
+    )
 
 
 def test_an_automatic_retrain_outside_the_plan_is_refused_and_one_by_hand_is_recorded(project):

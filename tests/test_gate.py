@@ -314,3 +314,22 @@ def test_coverage_that_was_not_measured_is_refused():
     made = changed("splits.test.sets", {"coverage": {"value": None, "undefined": "no example"}})
     (reason,) = decide(made, None, Demands(), None).reasons
     assert reason == "The coverage is undefined: no example"
+
+
+NEWEST = {"examples": 80, "undefined": "", "metrics": {"auroc": between(0.70, 0.75, 0.799)}}
+
+
+@pytest.mark.parametrize(
+    ("newest", "passed"),
+    [
+        (None, None),
+        (NEWEST, False),
+        ({**NEWEST, "metrics": {"auroc": between(0.60, 0.72, 0.80)}}, True),
+        ({"examples": 3, "undefined": "3 examples; 30 are needed", "metrics": {}}, True),
+    ],
+)
+def test_the_newest_alone_may_not_be_below_a_floor_for_certain(newest, passed):
+    found = decide(report(), None, Demands(), None, newest)
+    checks = [check for check in found.checks if check.name == "auroc of the newest"]
+    assert [check.passed for check in checks] == ([] if passed is None else [passed])
+    assert found.allowed is (passed is not False)

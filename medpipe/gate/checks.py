@@ -1,102 +1,24 @@
-"""Whether a candidate may become the champion: a pure function of reports and policy.
-
-Floors hold for the lower bound of an interval and ceilings for the upper one, so that a small
-test set cannot pass by luck. Against a champion the question is non-inferiority: the paired
-difference on the same patients must, with the report's confidence, be no worse than the policy's
-margin.
-
-References
-----------
-Non-inferiority by the interval of the difference: ICH E9 "Statistical Principles for Clinical
-Trials" (1998), section 3.3.2; FDA, "Non-Inferiority Clinical Trials to Establish Effectiveness"
-(2016).
-"""
+"""The checks, one demand of the policy each."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
-Report = Mapping[str, Any]
-"""report.json, as `docs/architecture.md` describes it."""
-
-
-class Policy(Protocol):
-    """What the gate demands: section `gate` of params.yaml, or anything with these fields."""
-
-    @property
-    def floors(self) -> Mapping[str, float]: ...
-    @property
-    def ceilings(self) -> Mapping[str, float]: ...
-    @property
-    def external_floors(self) -> Mapping[str, float]: ...
-    @property
-    def margins(self) -> Mapping[str, float]: ...
-    @property
-    def baseline_margin(self) -> float | None: ...
-    @property
-    def coverage_margin(self) -> float | None: ...
-    @property
-    def subgroup_gap(self) -> float: ...
-    @property
-    def ece_max(self) -> float: ...
-    @property
-    def parity_auroc(self) -> float: ...
-    @property
-    def parity_probability(self) -> float: ...
-    @property
-    def latency_p95_ms(self) -> float: ...
-    @property
-    def clean_receipt(self) -> bool: ...
-    @property
-    def validated(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Check:
-    """One demand and how it was met.
-
-    Parameters
-    ----------
-    value : what was compared with the limit; None where there was nothing to compare
-    limit : None where the demand is not a number
-    why : a sentence for the person who has to act
-    """
-
-    name: str
-    passed: bool
-    value: float | None
-    limit: float | None
-    why: str
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate decided and why."""
-
-    allowed: bool
-    checks: tuple[Check, ...]
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why it was refused; empty where it was allowed."""
-        return [check.why for check in self.checks if not check.passed]
-
-    def as_json(self) -> dict[str, Any]:
-        """`{allowed, reasons, checks: [{name, passed, value, limit, why}]}`."""
-        return {
-            "allowed": self.allowed,
-            "reasons": self.reasons,
-            "checks": [asdict(check) for check in self.checks],
-        }
-
-
-def verdict(checks: Iterator[Check] | list[Check]) -> Verdict:
-    """Allowed when every check has passed, and there is at least one."""
-    found = tuple(checks)
-    return Verdict(bool(found) and all(check.passed for check in found), found)
+from medpipe.gate.reading import (
+    Report,
+    at,
+    direction,
+    finite,
+    main_metric,
+    named,
+    number,
+    numbers,
+    shown,
+    spoken,
+    undefined,
+)
+from medpipe.gate.verdict import Check, Policy, Verdict, verdict
 
 
 def decide(
@@ -149,31 +71,31 @@ def _checks(
     yield _point(candidate)
     if policy.coverage_margin is not None:
         yield from _coverage(candidate, policy.coverage_margin)
-    if _better(candidate, "ece") is not None:
+    if direction(candidate, "ece") is not None:
         yield _upper(candidate, "ece", policy.ece_max)
-    main = _main(candidate)
+    main = main_metric(candidate)
     yield _ceiling(
         f"parity {main}",
-        f"{_label(main)} lost by the artefact against its network",
-        _at(candidate, "parity", f"{main}_lost"),
+        f"{named(main)} lost by the artefact against its network",
+        at(candidate, "parity", f"{main}_lost"),
         policy.parity_auroc,
     )
     yield _ceiling(
         "parity probability",
         "Difference of the answers of the artefact from its network (95th percentile)",
-        _at(candidate, "parity", "probability_p95"),
+        at(candidate, "parity", "probability_p95"),
         policy.parity_probability,
     )
     yield _ceiling(
         "latency",
         "Latency in ms (95th percentile)",
-        _at(candidate, "latency_ms", "p95"),
+        at(candidate, "latency_ms", "p95"),
         policy.latency_p95_ms,
     )
 
 
 def _receipt(candidate: Report, policy: Policy) -> Check:
-    receipt = _at(candidate, "receipt") or {}
+    receipt = at(candidate, "receipt") or {}
     name = "receipt"
     if not receipt.get("digest"):
         return Check(
@@ -190,7 +112,7 @@ def _receipt(candidate: Report, policy: Policy) -> Check:
 
 
 def _validation(candidate: Report) -> Check:
-    validation = _at(candidate, "validation") or {}
+    validation = at(candidate, "validation") or {}
     if validation.get("passed") is True:
         return Check("validation", True, None, None, "The raw data fulfil every rule")
     failed = ", ".join(str(rule) for rule in validation.get("failed") or [])
@@ -200,16 +122,16 @@ def _validation(candidate: Report) -> Check:
 
 def _floor(candidate: Report, split: str, metric: str, floor: float) -> Check:
     name = metric if split == "test" else f"{split} {metric}"
-    label = _label(metric) if split == "test" else f"{_label(metric)} on the {split} split"
+    label = named(metric) if split == "test" else f"{named(metric)} on the {split} split"
     if (refused := _no_limit(candidate, metric, "higher", "floor")) is not None:
         return Check(name, False, None, floor, refused)
-    measured = _at(candidate, "splits", split, "metrics", metric)
-    low = _number(measured, "low")
+    measured = at(candidate, "splits", split, "metrics", metric)
+    low = number(measured, "low")
     if low is None:
-        return Check(name, False, None, floor, _undefined(label, measured))
+        return Check(name, False, None, floor, undefined(label, measured))
     passed = low >= floor
     relation = "at least" if passed else "below"
-    why = f"{label}'s lower bound {_shown(low, floor)} is {relation} {floor:g}"
+    why = f"{label}'s lower bound {shown(low, floor)} is {relation} {floor:g}"
     return Check(name, passed, low, floor, why)
 
 
@@ -219,13 +141,13 @@ def _newest(newest: Mapping[str, Any] | None, policy: Policy) -> Iterator[Check]
         return
     whom = f"the {newest['examples']} test examples that came in after the champion"
     for metric, floor in policy.floors.items():
-        name, high = f"{metric} of the newest", _number(newest, "metrics", metric, "high")
+        name, high = f"{metric} of the newest", number(newest, "metrics", metric, "high")
         if high is None:
             why = f"{whom[0].upper()}{whom[1:]} are too few to be judged alone"
             yield Check(name, True, None, floor, why)
             continue
         passed = high >= floor
-        why = f"{_label(metric)} of {whom} has the upper bound {_shown(high, floor)}, "
+        why = f"{named(metric)} of {whom} has the upper bound {shown(high, floor)}, "
         why += f"at least {floor:g}" if passed else f"below {floor:g}: are their labels right?"
         yield Check(name, passed, high, floor, why)
 
@@ -234,45 +156,35 @@ def _upper(candidate: Report, metric: str, ceiling: float) -> Check:
     """A metric of test that is better when lower, by its upper bound."""
     if (refused := _no_limit(candidate, metric, "lower", "ceiling")) is not None:
         return Check(metric, False, None, ceiling, refused)
-    measured = _at(candidate, "splits", "test", "metrics", metric)
+    measured = at(candidate, "splits", "test", "metrics", metric)
     high = {**measured, "value": measured.get("high")} if isinstance(measured, Mapping) else None
-    return _ceiling(metric, f"{_label(metric)} (upper bound)", high, ceiling)
+    return _ceiling(metric, f"{named(metric)} (upper bound)", high, ceiling)
 
 
 def _no_limit(candidate: Report, metric: str, wanted: str, kind: str) -> str | None:
     """Why a floor or ceiling says nothing of `metric`; None where it does."""
-    better = _better(candidate, metric)
+    better = direction(candidate, metric)
     if better == wanted:
         return None
     if better is None:
-        known = ", ".join(_at(candidate, "objective", "better") or {}) or "none"
+        known = ", ".join(at(candidate, "objective", "better") or {}) or "none"
         return f"{metric} is not measured here; take its {kind} out of the policy. Known: {known}"
-    return f"{_label(metric)} is not better when {wanted}; take its {kind} out of the policy"
-
-
-def _better(candidate: Report, metric: str) -> str | None:
-    """Where the best value of `metric` lies: higher, lower, one or zero; None: not measured."""
-    found = _at(candidate, "objective", "better", metric)
-    return str(found) if found is not None else None
-
-
-def _main(candidate: Report) -> str:
-    return str(_at(candidate, "objective", "main"))
+    return f"{named(metric)} is not better when {wanted}; take its {kind} out of the policy"
 
 
 def _margin(
     candidate: Report, comparison: Mapping[str, Any] | None, metric: str, margin: float
 ) -> Check:
-    name, label = f"{metric} against the champion", _label(metric)
-    better = _better(candidate, metric)
+    name, label = f"{metric} against the champion", named(metric)
+    better = direction(candidate, metric)
     if better not in ("higher", "lower"):
         why = f"{label} is neither better higher nor lower; take its margin out of the policy"
         return Check(name, False, None, margin, why)
-    paired = _at(comparison, metric)
+    paired = at(comparison, metric)
     side, sign = ("high", 1) if better == "lower" else ("low", -1)
-    worst = _number(paired, side)
+    worst = number(paired, side)
     if worst is None:
-        why = _undefined(f"{label}'s difference from the champion", paired)
+        why = undefined(f"{label}'s difference from the champion", paired)
         return Check(name, False, None, margin, why)
     passed = sign * worst < margin
     relation = ("" if passed else "not ") + ("below" if sign > 0 else "above")
@@ -286,16 +198,16 @@ def _margin(
 
 def _baseline(candidate: Report, margin: float | None) -> Iterator[Check]:
     """Nothing where no baseline was asked for, or the workload has no features for one."""
-    found = _at(candidate, "baseline")
+    found = at(candidate, "baseline")
     if margin is None or found is None:
         return
-    metric = _main(candidate)
-    name, label = f"{metric} against the baseline", _label(metric)
-    paired = _at(found, "difference", metric)
-    side, sign = ("high", -1) if _better(candidate, metric) == "lower" else ("low", 1)
-    worst = _number(paired, side)
+    metric = main_metric(candidate)
+    name, label = f"{metric} against the baseline", named(metric)
+    paired = at(found, "difference", metric)
+    side, sign = ("high", -1) if direction(candidate, metric) == "lower" else ("low", 1)
+    worst = number(paired, side)
     if worst is None:
-        why = _undefined(f"{label}'s difference from gradient boosting", paired)
+        why = undefined(f"{label}'s difference from gradient boosting", paired)
         yield Check(name, False, None, margin, why)
         return
     passed = sign * worst >= -margin
@@ -312,13 +224,13 @@ def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
     judged = [group for group in candidate.get("subgroups") or [] if group.get("judged")]
     if not judged:
         yield Check("subgroups", True, None, limit, "No subgroup has enough examples to be judged")
-    main = _main(candidate)
+    main = main_metric(candidate)
     for group in judged:
         where = f"{group.get('column')} = {group.get('value')}"
-        gap = _at(group, "gap", main)
+        gap = at(group, "gap", main)
         yield _ceiling(
             f"subgroup {where}",
-            f"{_label(main)} gap of {where} to the whole (upper bound)",
+            f"{named(main)} gap of {where} to the whole (upper bound)",
             gap if not isinstance(gap, Mapping) else {**gap, "value": gap.get("high")},
             limit,
         )
@@ -326,16 +238,16 @@ def _subgroups(candidate: Report, limit: float) -> Iterator[Check]:
 
 def _coverage(candidate: Report, margin: float) -> Iterator[Check]:
     """What is called possible must hold the truth as often as promised, for each class, too."""
-    promised = _finite(_at(candidate, "operating_point", "coverage"))
-    sets = _at(candidate, "splits", "test", "sets") or {}
+    promised = finite(at(candidate, "operating_point", "coverage"))
+    sets = at(candidate, "splits", "test", "sets") or {}
     measured = {"coverage": sets.get("coverage")}
     for part, of_part in (sets.get("parts") or {"": sets}).items():
         for outcome, found in (of_part.get("outcomes") or {}).items():
             measured[" ".join(filter(None, ("coverage of", part, outcome)))] = found
     for name, found in measured.items():
-        high, limit = _number(found, "high"), round((promised or 0) - margin, 12)
+        high, limit = number(found, "high"), round((promised or 0) - margin, 12)
         if promised is None or high is None:
-            yield Check(name, False, None, None, _undefined(f"The {name}", found))
+            yield Check(name, False, None, None, undefined(f"The {name}", found))
             continue
         passed = high >= limit
         yield Check(
@@ -343,76 +255,28 @@ def _coverage(candidate: Report, margin: float) -> Iterator[Check]:
             passed,
             high,
             limit,
-            f"The {name} has the upper bound {_shown(high, limit)}, "
+            f"The {name} has the upper bound {shown(high, limit)}, "
             f"{'at least' if passed else 'below'} {limit:.4g}: {promised:g} was promised",
         )
 
 
 def _point(candidate: Report) -> Check:
     """Without an operating point the service could not answer; each part of it is a number."""
-    point = _at(candidate, "operating_point")
-    unknown = [name for name, value in (point or {}).items() if not _numbers(value)]
+    point = at(candidate, "operating_point")
+    unknown = [name for name, value in (point or {}).items() if not numbers(value)]
     if not point or unknown:
         why = f"The operating point is undefined: {', '.join(unknown) or 'none in the report'}"
         return Check("operating point", False, None, None, why)
-    spoken = ", ".join(f"{name} {_spoken(value)}" for name, value in point.items())
-    return Check("operating point", True, None, None, f"The operating point is {spoken}")
-
-
-def _numbers(value: Any) -> bool:
-    """Whether `value` is a finite number, or a list of such, or of lists of them."""
-    if isinstance(value, list) and value:
-        return all(map(_numbers, value))
-    return _finite(value) is not None
-
-
-def _spoken(value: Any) -> str:
-    return "/".join(map(_spoken, value)) if isinstance(value, list) else f"{value:.4g}"
+    said = ", ".join(f"{name} {spoken(value)}" for name, value in point.items())
+    return Check("operating point", True, None, None, f"The operating point is {said}")
 
 
 def _ceiling(name: str, label: str, measured: Any, limit: float) -> Check:
     """A number, or a mapping with `value`, that may be at most `limit`."""
-    value = _number(measured, "value") if isinstance(measured, Mapping) else _finite(measured)
+    value = number(measured, "value") if isinstance(measured, Mapping) else finite(measured)
     if value is None:
-        return Check(name, False, None, limit, _undefined(label, measured))
+        return Check(name, False, None, limit, undefined(label, measured))
     passed = value <= limit
     relation = "within" if passed else "more than"
-    why = f"{label} is {_shown(value, limit)}, {relation} {limit:g}"
+    why = f"{label} is {shown(value, limit)}, {relation} {limit:g}"
     return Check(name, passed, value, limit, why)
-
-
-def _at(report: Any, *path: str) -> Any:
-    """What stands at `path`; None as soon as a step is missing."""
-    for step in path:
-        if not isinstance(report, Mapping):
-            return None
-        report = report.get(step)
-    return report
-
-
-def _number(measured: Any, *path: str) -> float | None:
-    return _finite(_at(measured, *path))
-
-
-def _finite(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
-
-
-def _undefined(label: str, measured: Any) -> str:
-    reason = _at(measured, "undefined")
-    return f"{label} is undefined: {reason}" if reason else f"{label} is not in the report"
-
-
-def _shown(value: float, limit: float) -> str:
-    """Four digits, or all of them where four would make it look equal to the limit."""
-    short = f"{value:.4g}"
-    return short if value == limit or float(short) != limit else repr(value)
-
-
-def _label(metric: str) -> str:
-    """`metric` as a clinician reads it: abbreviations in capitals."""
-    short = {"auroc", "auprc", "ppv", "npv", "f1", "ece", "mae", "rmse"}
-    if metric in short:
-        return metric.upper()
-    return {"r2": "R²"}.get(metric, metric.replace("_", " ").capitalize())

@@ -16,7 +16,7 @@ from medpipe.synthetic.scanner import SCANNERS
 FOLLOWED_UP = 0.8
 """Share of films of which somebody tells what they turned out to show."""
 OLD, PANEL = SCANNERS
-FAULTY = replace(PANEL, station="RFI-DR-02", noise=0.05, inverted=True)
+FAULTY = replace(PANEL, station="RFI-DR-02", noise=0.03, inverted=True)
 """The unit that one hospital buys: it stores negatives without saying so, and is noisier."""
 
 

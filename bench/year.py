@@ -42,8 +42,9 @@ def main() -> None:
         with year.running():
             for number in range(1, given.weeks + 1):
                 one(year, number, killed.get(number), rng)
-            end = agreement(year)
-        print(f"\n{year.kills} kills, {year.again} runs started again; at the end {end}")
+            end = "agree" if year.agrees() else "DISAGREE"
+        print(f"\n{year.kills} kills, {year.again} runs started again; at the end", end=" ")
+        print(f"registry, record, release and service {end}")
     print(f"{time.perf_counter() - started:.0f} s; {machine.line('prefect', 'mlflow', 'bentoml')}")
 
 
@@ -61,13 +62,6 @@ def one(year: Year, number: int, killed: str | None, rng: np.random.Generator) -
     print(f"{year.week().line()}{due}{said}", flush=True)
     for reason in year.weeks[-1].reasons[:2]:
         print(f"      {reason}", flush=True)
-
-
-def agreement(year: Year) -> str:
-    """Whether registry, record, release and service say the same at the end."""
-    status, served = year.champion(), year.served()
-    fits = status["fits"] and status["certificate"] == served
-    return f"registry, record, release and service {'agree' if fits else 'DISAGREE'}"
 
 
 if __name__ == "__main__":

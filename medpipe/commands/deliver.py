@@ -34,7 +34,13 @@ def package(root: Path, workloads: tuple[str, ...]) -> None:
 
 @click.command()
 @click.argument("workloads", metavar="WORKLOAD...", nargs=-1, required=True)
-@click.option("--gpu", is_flag=True, help="For NVIDIA's graphics cards; one must be here.")
+@click.option("--gpu", is_flag=True, help="For NVIDIA's graphics cards; checked with one.")
+@click.option(
+    "--without-card",
+    is_flag=True,
+    help="With --gpu: there is none here. It must answer by the processor, and hold what a card "
+    "needs.",
+)
 @click.option(
     "--backend",
     type=click.Choice(engine.BUILDERS),
@@ -51,6 +57,7 @@ def image(
     root: Path,
     workloads: tuple[str, ...],
     gpu: bool,
+    without_card: bool,
     backend: engine.Builder | None,
     options: tuple[str, ...],
 ) -> None:
@@ -69,13 +76,16 @@ def image(
       medpipe image chest_xray
       medpipe image chest_xray readmission --backend podman
       medpipe image chest_xray --gpu --opt network=host
+      medpipe image chest_xray --gpu --without-card
     """
     from medpipe.image.build import image as build_image  # delayed: pandas and more
 
+    if without_card and not gpu:
+        raise ParamsError("--without-card is about an image for graphics cards: give --gpu, too")
     layouts, params = _opened(root, workloads)
     found = engine.find(backend)
     base = foundation.cuda(params) if gpu else foundation.cpu(params)
-    show(build_image(layouts, base, found, options=options))
+    show(build_image(layouts, base, found, options=options, on_card=gpu and not without_card))
 
 
 @click.command()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import shutil
 import subprocess
 import sys
@@ -129,13 +130,31 @@ class Engine:
         """Take `image` from this machine, as far as nothing else needs it."""
         _run([self.runner, "rmi", image])
 
+    def require_card(self, image: str) -> None:
+        """Start `image` for a moment, to see one of NVIDIA's graphics cards from inside.
+
+        Raises
+        ------
+        MedpipeError : none is to be seen; what the runner said is in the message
+        """
+        look = ["--rm", *_SHUT_OFF, _GPU[self.runner], "--entrypoint=nvidia-smi", image, "-L"]
+        done = _run([self.runner, "run", *look])
+        if done.returncode or "GPU" not in done.stdout:
+            raise MedpipeError(
+                f"no graphics card is to be seen from inside {image}: {_last(done, 1)}\nInstall "
+                f"NVIDIA's driver and its Container Toolkit for {self.runner}, or build without "
+                "trying a card: --gpu --without-card"
+            )
+
     @contextmanager
     def started(self, image: str, *, environment: Mapping[str, str], gpu: bool) -> Iterator[str]:
         """Name of a container that serves `image`, shut off from everything; gone afterwards."""
         told = [f"--env={name}={value}" for name, value in environment.items()]
         reach = [_GPU[self.runner]] if gpu else []
-        name = self.call("run", "--detach", *_SHUT_OFF, *reach, *told, image).strip()
+        # Named here: one that was made but cannot be started stays, and prints no name.
+        name = f"medpipe-{secrets.token_hex(8)}"
         try:
+            self.call("run", "--detach", f"--name={name}", *_SHUT_OFF, *reach, *told, image)
             yield name
         finally:
             _run([self.runner, "rm", "--force", "--volumes", name])

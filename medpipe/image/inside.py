@@ -6,7 +6,9 @@ python -c SOURCE inventory         what is installed, and the digests of the rel
 """
 
 import base64
+import ctypes
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -23,6 +25,15 @@ from typing import Any
 SERVICE = "http://127.0.0.1:3000"
 BENTO = Path("/home/bentoml/bento/src")
 COMPILERS = ("cc", "gcc", "g++", "clang", "make", "ld", "git")
+PROVIDER = "libonnxruntime_providers_cuda.so"
+OPENED_LATER = (
+    *("libcufft.so.12", "libnvrtc.so.13", "libcudnn.so.9"),
+    *("libcudnn_graph.so.9", "libcudnn_ops.so.9", "libcudnn_cnn.so.9", "libcudnn_adv.so.9"),
+    *("libcudnn_heuristic.so.9", "libcudnn_engines_precompiled.so.9"),
+    "libcudnn_engines_runtime_compiled.so.9",
+)
+"""What ONNX Runtime 1.28 for CUDA 13, and cuDNN 9, open by name once they want it: that the
+provider itself can be opened says nothing of these."""
 
 
 def ready(limit_s: str) -> float:
@@ -72,6 +83,7 @@ def inventory() -> dict[str, Any]:
         "compilers": [name for name in COMPILERS if shutil.which(name)],
         "uid": os.getuid(),
         "providers": _providers(releases[0] / "model.onnx"),
+        "libraries": _libraries(_of_onnxruntime(PROVIDER)),
     }
 
 
@@ -109,6 +121,33 @@ def _providers(model: Path) -> list[str]:
     from medpipe.serving.session import Session
 
     return list(Session(model).providers)
+
+
+def _of_onnxruntime(name: str) -> Path:
+    """Where ONNX Runtime has its library `name`, if it has it."""
+    found = importlib.util.find_spec("onnxruntime")
+    return Path(str(found and found.origin)).parent / "capi" / name
+
+
+def _libraries(provider: Path) -> dict[str, str]:
+    """What ONNX Runtime opens for a graphics card, each with why it does not open, else "".
+
+    Nothing where there is no `provider`: ONNX Runtime is the one for processors.
+    """
+    if not provider.is_file():
+        return {}
+    said = subprocess.run(["ldd", str(provider)], capture_output=True, text=True, check=True)
+    needed = {line.split()[0] for line in said.stdout.splitlines() if " => " in line}
+    return {name: _why_not(name) for name in sorted(needed | {*OPENED_LATER})}
+
+
+def _why_not(library: str) -> str:
+    """What keeps `library` from being opened, else ""."""
+    try:
+        ctypes.CDLL(library)
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 if __name__ == "__main__":

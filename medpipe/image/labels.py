@@ -27,8 +27,13 @@ HEALTHY = (
 _OPTIONS = "--interval=30s --timeout=10s --start-period=30s --retries=3"
 
 
-def of(name: str, releases: Sequence[Release]) -> dict[str, str]:
-    """The labels of image `name`; OCI's own names where it has one."""
+def of(name: str, releases: Sequence[Release], *, on_card: bool = False) -> dict[str, str]:
+    """The labels of image `name`; OCI's own names where it has one.
+
+    Parameters
+    ----------
+    on_card : whether it is checked with a graphics card, and gets no name without one
+    """
     title, _, version = name.partition(":")
     commits = {str(release.certificate["commit"]) for release in releases}
     found = {
@@ -36,6 +41,7 @@ def of(name: str, releases: Sequence[Release]) -> dict[str, str]:
         "org.opencontainers.image.version": version,
         "org.opencontainers.image.revision": ", ".join(sorted(commits)),
         "org.opencontainers.image.created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "medpipe.checked_on": "graphics card" if on_card else "processor",
     }
     for release in releases:
         signed, workload = release.certificate, release.workload.name

@@ -121,7 +121,8 @@ class Catalogue:
             return
         self.predictors = {**self.predictors, name: Predictor(loaded, decoders=self._decoders)}
         self.problems = {key: why for key, why in self.problems.items() if key != name}
-        _log.info("%s: serving version %s", name, loaded.settings.version)
+        by = ", else ".join(loaded.session.providers)
+        _log.info("%s: serving version %s, computed by %s", name, loaded.settings.version, by)
 
     def _expire(self) -> None:
         """Stop serving what the gate allowed for a time that is over."""

@@ -199,7 +199,8 @@ class Probations:
             _log.error("%s: no model is on probation: %s", name, error)
             return None
         version, mode = loaded.settings.version, stated.terms.mode
-        _log.info("%s: version %s is on probation, %s", name, version, mode)
+        by = ", else ".join(loaded.session.providers)
+        _log.info("%s: version %s is on probation, %s, computed by %s", name, version, mode, by)
         return Candidate(stated, Predictor(loaded, decoders=self._threads), folder)
 
 

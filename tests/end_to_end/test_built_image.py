@@ -1,12 +1,15 @@
 """An image, built, started, asked and kept or removed: with the builder that is really here.
 
-Skips where no builder is, or where the base image is neither here nor to be had. The base must hold
-this Python; `image.base` and `image.cuda_base` of params.yaml name others.
+Skips where no builder is, or where the base image is neither here nor to be had; the base must hold
+this Python. The image for graphics cards is built where MEDPIPE_TEST_CUDA_BASE names a base for it
+that is on this machine, and started without a card.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -24,13 +27,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 @pytest.fixture(scope="module")
 def builder():
-    """What builds here, with the base image at hand."""
+    """What builds here."""
     try:
-        found = engine.find()
-        found.fetch(foundation.cpu(ImageParams()).image)
+        return engine.find()
     except MedpipeError as error:
         pytest.skip(str(error))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,32 @@ def project(builder, trained, tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(builder, project):
     """What `medpipe image` printed."""
+    try:
+        builder.fetch(foundation.cpu(ImageParams()).image)
+    except MedpipeError as error:
+        pytest.skip(str(error))
     found = quick_project.medpipe("image", WORKLOAD, cwd=project)
+    yield found
+    builder.remove(found["image"])
+
+
+@pytest.fixture(scope="module")
+def cuda_base(builder, project):
+    """A base for graphics cards that is here, and that `project` is built on."""
+    name = os.environ.get("MEDPIPE_TEST_CUDA_BASE")
+    if not name or not builder.has(name):
+        pytest.skip(
+            f"MEDPIPE_TEST_CUDA_BASE names no base image on this machine: {name or 'unset'}"
+        )
+    quick_project.set_params(project, {"image": {"cuda_base": name}})
+    yield name
+    quick_project.set_params(project, {})
+
+
+@pytest.fixture(scope="module")
+def made_for_cards(builder, cuda_base, project):
+    """What `medpipe image --gpu --without-card` printed."""
+    found = quick_project.medpipe("image", WORKLOAD, "--gpu", "--without-card", cwd=project)
     yield found
     builder.remove(found["image"])
 
@@ -97,6 +123,31 @@ def test_an_image_that_answers_otherwise_is_removed(builder, made, project):
     assert "the image was removed" in done.stderr
     assert not builder.has(made["image"])
     assert not builder.has(made["image"] + "-unchecked")
+
+
+def test_an_image_for_cards_answers_by_the_processor_as_it_was_measured(made_for_cards):
+    assert made_for_cards["image"].startswith(f"medpipe_{WORKLOAD}_gpu:")
+    assert made_for_cards["providers"] == ["CPUExecutionProvider"]
+    assert made_for_cards["examples"] >= 20
+    assert made_for_cards["largest_difference"] < 1e-5
+
+
+def test_an_image_for_cards_holds_what_a_card_needs_and_says_that_none_was_there(made_for_cards):
+    opened = {name.partition(".")[0] for name in made_for_cards["libraries"]}
+    assert {"libcudart", "libcublas", "libcublasLt", "libcurand", "libcufft", "libcudnn"} <= opened
+    assert made_for_cards["on_card"] is False
+    assert made_for_cards["labels"]["medpipe.checked_on"] == "processor"
+    assert made_for_cards["compilers"] == []
+
+
+def test_without_a_card_nothing_is_built_for_one(builder, cuda_base, project):
+    with contextlib.suppress(MedpipeError):
+        builder.require_card(cuda_base)
+        pytest.skip("a graphics card is here")
+    done = quick_project.run("medpipe", "image", WORKLOAD, "--gpu", cwd=project, status=1)
+    assert f"no graphics card is to be seen from inside {cuda_base}" in done.stderr
+    assert "--gpu --without-card" in done.stderr
+    assert "building with" not in done.stderr
 
 
 @pytest.mark.usefixtures("builder")

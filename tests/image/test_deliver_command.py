@@ -42,6 +42,10 @@ def test_without_a_builder_image_says_so_before_it_reads_any_release(project, mo
     assert "podman: not on the PATH" in typed(project, "image", "chest_xray")
 
 
+def test_without_card_is_about_images_for_cards(project):
+    assert "give --gpu, too" in typed(project, "image", "chest_xray", "--without-card")
+
+
 def test_without_a_champion_package_says_what_to_do(project):
     assert "medpipe promote" in typed(project, "package", "chest_xray")
 
@@ -53,5 +57,11 @@ def test_the_base_of_params_is_the_base_of_the_image(project):
 
 def test_help_teaches_with_an_example_of_each_way():
     said = CliRunner().invoke(cli.main_group, ["image", "--help"]).output
-    for words in ("read-only", "chest_xray readmission", "--gpu", "--backend", "docs/image.md"):
+    for words in (
+        "read-only",
+        "chest_xray readmission",
+        "--gpu --without-card",
+        "--backend",
+        "docs/image.md",
+    ):
         assert words in said

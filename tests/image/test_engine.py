@@ -84,6 +84,40 @@ def test_a_builder_that_fails_quietly_is_noticed(commands, tmp_path):
         Engine("podman").build("medpipe_none:v1", "none:v1", store=tmp_path, labels=LABELS)
 
 
+def test_a_card_that_is_seen_from_inside_is_enough(commands):
+    commands(
+        "podman", 'test "$1" = run && case "$*" in *nvidia.com/gpu=all*) echo GPU 0: H200; esac'
+    )
+    Engine("podman").require_card("base:1")
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo 'unresolvable CDI devices nvidia.com/gpu=all' >&2; exit 126", "unresolvable CDI"),
+        ("echo 'No devices found.'", "No devices found"),
+    ],
+)
+def test_without_a_card_it_is_told_what_to_install_or_to_type(commands, script, reason):
+    commands("podman", script)
+    with pytest.raises(MedpipeError, match=rf"from inside base:1: .*{reason}") as told:
+        Engine("podman").require_card("base:1")
+    assert "Container Toolkit for podman" in str(told.value)
+    assert "--gpu --without-card" in str(told.value)
+
+
+def test_a_container_that_was_made_but_cannot_be_started_is_removed(commands, tmp_path):
+    commands("podman", 'echo "$@" >> "${0%/*}/told"; test "$1" = rm')
+    with (
+        pytest.raises(MedpipeError, match="podman run failed"),
+        Engine("podman").started("some:1", environment={}, gpu=False),
+    ):
+        pytest.fail("it has not started")
+    run, remove = (tmp_path / "told").read_text().splitlines()
+    (name,) = [word.removeprefix("--name=") for word in run.split() if "--name=" in word]
+    assert remove == f"rm --force --volumes {name}"
+
+
 def _podman():
     try:
         return engine.find("podman")

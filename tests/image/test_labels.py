@@ -38,6 +38,12 @@ def test_every_model_is_named_by_version_and_digest():
     assert found["medpipe.b.expires"] == "never"
 
 
+@pytest.mark.parametrize(("on_card", "said"), [(True, "graphics card"), (False, "processor")])
+def test_it_is_labelled_with_what_it_was_checked_on(on_card, said):
+    found = labels.of("medpipe_a_gpu:v1-abc", [release("a", "1")], on_card=on_card)
+    assert found["medpipe.checked_on"] == said
+
+
 def test_no_label_names_the_person_who_approved():
     assert "Night" not in json.dumps(labels.of("medpipe_a:v1", [release("a", "1")]))
 

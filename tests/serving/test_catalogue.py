@@ -28,6 +28,14 @@ def test_a_valid_release_makes_the_service_ready(offered):
     assert version(offered) == 3
 
 
+def test_the_log_says_what_computes(releases, caplog):
+    with caplog.at_level("INFO", "medpipe"):
+        offered = Catalogue(releases, trusted=lambda _: TRUSTED)
+        offered.refresh()
+    by = ", else ".join(offered.predictor("brightness").release.session.providers)
+    assert f"brightness: serving version 3, computed by {by}" in caplog.messages
+
+
 def test_without_any_release_the_service_is_not_ready_and_says_what_to_run(tmp_path):
     offered = Catalogue(tmp_path / "nothing", trusted=lambda _: TRUSTED)
     offered.refresh()

@@ -81,10 +81,8 @@ def image(
     """
     home = layouts[0].home
     releases = [load(layout.champion, keys.trusted(home)) for layout in layouts]
-    asked = [
-        recorded.held_back(layout, release)
-        for layout, release in zip(layouts, releases, strict=True)
-    ]  # before the build, which takes minutes
+    # Before the build, which takes minutes.
+    asked = list(map(recorded.held_back, layouts, releases))
     engine.fetch(base.image)
     if on_card:
         engine.require_card(base.image)

@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
+import signal
+import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -64,6 +68,17 @@ def _image() -> bentoml.images.Image:
     return image
 
 
+def _end_with_parent(parent: int) -> None:
+    """End this process in good order within a second of `parent`, which watches over it.
+
+    A worker is in a session of its own: killed outright, or for want of memory, `bentoml serve`
+    would leave it answering, with nobody to replace it and the port taken.
+    """
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @bentoml.service(
     name="medpipe",
     image=_image(),
@@ -84,6 +99,7 @@ class MedpipeService:
     """Answers clinical questions about uploaded files, with the models that the gate allowed."""
 
     def __init__(self) -> None:
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
         logging.getLogger("medpipe").setLevel(logging.INFO)
         for name in ("uvicorn.error", "bentoml._internal.server.http_app"):
             logging.getLogger(name).addFilter(WithoutValues())

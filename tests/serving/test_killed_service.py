@@ -137,3 +137,14 @@ def test_all_processes_killed_at_once_leave_a_record_that_the_next_start_goes_on
     on_record = recorded(places.at(tmp_path))
     assert len(on_record) == len(set(on_record))
     assert set(given) <= set(on_record)
+
+
+def test_workers_do_not_outlive_the_process_that_watches_over_them(tmp_path, pytestconfig):
+    with running.serve(pytestconfig.rootpath, tmp_path, MEDPIPE_WORKERS="2") as address:
+        parent, workers = server(address)
+        assert len(workers) >= 2
+        parent.kill()
+        gone, alive = psutil.wait_procs(workers, timeout=15)
+        assert (len(gone), alive) == (len(workers), [])
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{address}/livez")

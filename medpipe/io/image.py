@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from medpipe.errors import UnreadableError
-from medpipe.io import jpeg
+from medpipe.io import jpeg, png
 
 Kind = Literal["dicom", "png", "jpeg"]
 
@@ -25,7 +25,6 @@ STRETCH_PERCENTILES = (0.5, 99.5)
 extremes are markers, collimator edges and dead pixels, not anatomy."""
 
 _DICOM_MARK_AT = 128  # bytes of preamble before "DICM", PS3.10 section 7.1
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_OPTIONS = [
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
@@ -49,7 +48,7 @@ def kind(data: bytes) -> Kind:
         raise UnreadableError("the file is empty (0 bytes); send a DICOM, PNG or JPEG file")
     if data[_DICOM_MARK_AT : _DICOM_MARK_AT + 4] == b"DICM":
         return "dicom"
-    if data.startswith(_PNG_MAGIC):
+    if data.startswith(png.MAGIC):
         return "png"
     if data.startswith(_JPEG_MAGIC):
         return "jpeg"
@@ -77,25 +76,9 @@ def read(data: bytes, *, limits: Mapping[str, Any]) -> tuple[np.ndarray, dict[st
     ------
     UnreadableError : broken or cut off, or a size outside the limits (before anything is decoded)
     """
-    if data.startswith(_JPEG_MAGIC):
-        jpeg.check_scans(data)
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as picture:
-            check_size(picture.height, picture.width, limits)
-            picture.draft("L", picture.size)  # a JPEG's luma without the detour over RGB
-            upright = ImageOps.exif_transpose(picture)
-            levels = _levels(upright)
-    except Image.DecompressionBombError:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow draws the line
-        raise UnreadableError(
-            f"the image has more than {most} pixels, the most that is decoded of a PNG or JPEG; "
-            "send it smaller, or as DICOM",
-            fault="size",
-        ) from None
-    except _PILLOW_ERRORS:
-        raise UnreadableError(
-            "the image cannot be decoded; the file is cut off or damaged: export it again"
-        ) from None
+    levels = _plain(data, limits)
+    if levels is None:
+        levels = _any(data, limits)
     height, width = levels.shape
     facts = {"height_px": height, "width_px": width, "bits_stored": levels.dtype.itemsize * 8}
     small = shrink(levels, int(limits["max_side_px"]))
@@ -169,7 +152,10 @@ def decode_png(data: bytes) -> np.ndarray:
     ------
     UnreadableError : `data` is not a whole PNG
     """
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+    found = png.size(data)
+    image = None if found is None else png.decode(data, *found)
+    if image is None and data:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     if image is None:
         raise UnreadableError("a stored working image is not a PNG; run `medpipe ingest` anew")
     return np.asarray(image)
@@ -195,6 +181,38 @@ def difference_hash(image: np.ndarray) -> str:
     """
     cells = cv2.resize(image, (9, 8), interpolation=cv2.INTER_AREA)
     return np.packbits(cells[:, :-1] < cells[:, 1:]).tobytes().hex()
+
+
+def _plain(data: bytes, limits: Mapping[str, Any]) -> np.ndarray | None:
+    """Grey levels of a plain grey PNG; None of every other file, and of one that is damaged."""
+    if (found := png.size(data)) is None:
+        return None
+    check_size(*found, limits)
+    is_bomb = found[0] * found[1] > (Image.MAX_IMAGE_PIXELS or 0)
+    return None if is_bomb else png.decode(data, *found)
+
+
+def _any(data: bytes, limits: Mapping[str, Any]) -> np.ndarray:
+    """Grey levels, uint8 or uint16 (H, W), by Pillow; raises as `read` does."""
+    if data.startswith(_JPEG_MAGIC):
+        jpeg.check_scans(data)
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as picture:
+            check_size(picture.height, picture.width, limits)
+            picture.draft("L", picture.size)  # a JPEG's luma without the detour over RGB
+            upright = ImageOps.exif_transpose(picture)
+            return _levels(upright)
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow draws the line
+        raise UnreadableError(
+            f"the image has more than {most} pixels, the most that is decoded of a PNG or JPEG; "
+            "send it smaller, or as DICOM",
+            fault="size",
+        ) from None
+    except _PILLOW_ERRORS:
+        raise UnreadableError(
+            "the image cannot be decoded; the file is cut off or damaged: export it again"
+        ) from None
 
 
 def _levels(picture: Image.Image) -> np.ndarray:

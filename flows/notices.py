@@ -29,8 +29,8 @@ from medpipe.notify import NotifyParams, Occasion, Way
 _log = logging.getLogger(__name__)
 
 
-class Mail(AppriseNotificationBlock):
-    """An e-mail, by Apprise's ``mailto://`` and ``mailtos://`` addresses."""
+class ByApprise(AppriseNotificationBlock):
+    """Whatever Apprise has an address for: ``mailtos://``, ``mmosts://``, ``matrixs://``."""
 
     url: SecretStr
 
@@ -41,8 +41,29 @@ _BLOCKS: dict[Way, Callable[[str], NotificationBlock]] = {
     ),
     "slack": lambda address: SlackWebhook(url=SecretStr(address)),
     "teams": lambda address: MicrosoftTeamsWebhook(url=SecretStr(address)),
-    "email": lambda address: Mail(url=SecretStr(address)),
+    "email": lambda address: ByApprise(url=SecretStr(address)),
+    "apprise": lambda address: ByApprise(url=SecretStr(address)),
 }
+
+
+def _made(by: Way, address: str) -> NotificationBlock:
+    """The block for `address`.
+
+    Raises
+    ------
+    ParamsError : Apprise knows no such address; Prefect would take it, and send nothing. The text
+        does not spell it
+    """
+    what = {"slack": "an address of hooks.slack.com", "teams": "a workflow's address of Teams"}
+    wrong = ParamsError(f"is not {what.get(by, 'an address that Apprise knows')}")
+    try:
+        block = _BLOCKS[by](address)
+    except ValueError:
+        raise wrong from None
+    client = getattr(block, "_apprise_client", None)
+    if client is not None and not len(client):
+        raise wrong
+    return block
 
 
 async def send(root: Path, occasion: Occasion, workload: str, lines: Sequence[str]) -> list[str]:
@@ -61,9 +82,11 @@ async def send(root: Path, occasion: Occasion, workload: str, lines: Sequence[st
             _log.warning("notify.to.%s: %s is not set; nothing is sent", name, receiver.address)
             continue
         try:
-            block = _BLOCKS[receiver.by](address)
+            block = _made(receiver.by, address)
             await block.notify("\n".join(lines), subject=f"medpipe: {workload} {occasion}")
             reached.append(name)
+        except ParamsError as error:
+            _log.warning("notify.to.%s: not sent (%s %s)", name, receiver.address, error)
         except (httpx.HTTPError, NotificationError, ValueError) as error:
             # Its text may spell the address, which is a secret.
             _log.warning("notify.to.%s: not sent (%s)", name, type(error).__name__)

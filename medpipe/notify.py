@@ -9,7 +9,7 @@ from pydantic import Field
 from medpipe.workload import Section
 
 Occasion = Literal["refused", "waits", "failed", "drifted", "rolled back"]
-Way = Literal["webhook", "slack", "teams", "email"]
+Way = Literal["webhook", "slack", "teams", "email", "apprise"]
 
 
 class Receiver(Section):
@@ -17,8 +17,9 @@ class Receiver(Section):
 
     Parameters
     ----------
-    address : name of the environment variable that holds the URL: a webhook's, or for e-mail
-        Apprise's mailtos://user:password@host?to=someone@example.org
+    address : name of the environment variable that holds the URL: a webhook's, for e-mail
+        Apprise's mailtos://user:password@host?to=someone@example.org, for apprise any of Apprise's
+        addresses, such as mmosts://chat.example.org/TOKEN for a Mattermost in the building
     """
 
     by: Way

@@ -1,8 +1,12 @@
 """Whoever params.yaml names is told, over a webhook that is real; and nobody else."""
 
 import asyncio
+import email
+import socket
+from email import policy
 
 import pytest
+from aiosmtpd.controller import Controller
 from webhook import received
 
 from flows import monitoring, notices
@@ -33,6 +37,68 @@ def test_a_notice_reaches_who_is_named_with_what_happened(root, webhook, monkeyp
     assert got == [
         {"subject": "medpipe: chest_xray refused", "body": "AUROC is below 0.8\nECE is above 0.1"}
     ]
+
+
+@pytest.fixture
+def post():
+    """A mail server of this machine: its port, and what it has got: sender, receivers, message."""
+    got = []
+
+    class Inbox:
+        async def handle_DATA(self, server, session, envelope):  # noqa: N802
+            message = email.message_from_bytes(envelope.content, policy=policy.default)
+            got.append((envelope.mail_from, envelope.rcpt_tos, message))
+            return "250 taken"
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = Controller(Inbox(), hostname="127.0.0.1", port=port)
+    server.start()
+    yield port, got
+    server.stop()
+
+
+def by(root, way):
+    text = (root / "params.yaml").read_text().replace("by: webhook", f"by: {way}")
+    (root / "params.yaml").write_text(text)
+
+
+def test_an_e_mail_arrives(root, post, monkeypatch):
+    port, got = post
+    by(root, "email")
+    address = f"mailto://127.0.0.1:{port}?from=medpipe@example.org&to=team@example.org"
+    monkeypatch.setenv("TEAM_URL", address)
+    assert sent(root, "refused") == ["team"]
+    ((sender, receivers, message),) = got
+    assert (sender, receivers) == ("medpipe@example.org", ["team@example.org"])
+    assert message["Subject"] == "medpipe: chest_xray refused"
+    assert message.get_body(("plain",)).get_content().strip() == "AUROC is below 0.8"
+
+
+def test_a_chat_in_the_building_gets_it_by_an_address_of_apprise(root, webhook, monkeypatch):
+    address, got = webhook
+    by(root, "apprise")
+    host = address.removeprefix("http://").partition("/")[0]
+    monkeypatch.setenv("TEAM_URL", f"mmost://{host}/3ccdd113474722377935511fc85d3dd4")
+    assert sent(root, "refused") == ["team"]
+    assert "AUROC is below 0.8" in got[0]["text"]  # as Mattermost takes it
+
+
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [
+        ("slack", "an address of hooks.slack.com"),
+        ("teams", "a workflow's address of Teams"),
+        ("email", "an address that Apprise knows"),
+        ("apprise", "an address that Apprise knows"),
+    ],
+)
+def test_an_address_to_which_nothing_could_be_sent_is_said(root, way, why, monkeypatch, caplog):
+    by(root, way)
+    monkeypatch.setenv("TEAM_URL", "https//chat.example/secret-path")
+    assert sent(root, "refused") == []
+    assert f"notify.to.team: not sent (TEAM_URL is not {why})" in caplog.text
+    assert "secret-path" not in " ".join(r.message for r in caplog.records if "flows" in r.name)
 
 
 def test_who_did_not_ask_for_it_is_left_alone(root, webhook, monkeypatch):

@@ -2,6 +2,7 @@
 
 import functools
 
+import postgres_cluster
 import pytest
 from starlette.testclient import TestClient
 
@@ -20,3 +21,10 @@ def from_this_machine(monkeypatch):
         TestClient.__init__, base_url="http://127.0.0.1:3000", client=("127.0.0.1", 50000)
     )
     monkeypatch.setattr(TestClient, "__init__", here)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """A real PostgreSQL; skips where none is installed."""
+    with postgres_cluster.running() as found:
+        yield found

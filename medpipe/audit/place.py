@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -92,13 +92,24 @@ def reading(root: Path) -> Iterator[tuple[Chain, Store]]:
     """
     place = at(root)
     place.database.require()  # first: where nothing was recorded there is no key either
-    chain = place.chain(create=False)
+    chain = _known_chain(place)
     store = place.store(chain)
     store.open(create=False)
     try:
         yield chain, store
     finally:
         store.close()
+
+
+def _known_chain(place: Place) -> Chain:
+    """That of a record that there is; raises as `reading` does."""
+    try:
+        return place.chain(create=False)
+    except AuditError:
+        # Of a database only a connection can tell whether anything is missed with the key.
+        with suppress(*place.database.failures):
+            place.database.connect(create=False).close()
+        raise
 
 
 def at(root: Path, *, keeps_files: bool = True) -> Place:

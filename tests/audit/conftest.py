@@ -1,16 +1,9 @@
 """Places to record in: a new SQLite file, and a new table in a real PostgreSQL."""
 
-import postgres_cluster
 import pytest
 from tampering import sql
 
 from medpipe.audit import place as places
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    with postgres_cluster.running() as found:
-        yield found
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+import psycopg
 import pytest
 from answered import entry, pair, put_down
 
@@ -13,10 +14,23 @@ from medpipe.promotion import probation as probations
 ANSWERS = 40
 
 
-@pytest.fixture
-def beside(project, monkeypatch):
-    """Version 1 is champion, version 2 in the shadow for 40 answers; no one has asked yet."""
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def recorded(request, monkeypatch):
+    """Where answers are on record: in the project, or in a real PostgreSQL."""
     monkeypatch.delenv("MEDPIPE_AUDIT", raising=False)
+    if request.param == "sqlite":
+        yield
+        return
+    cluster = request.getfixturevalue("cluster")
+    monkeypatch.setenv("MEDPIPE_AUDIT", cluster.address)
+    yield
+    with psycopg.connect(cluster.address.replace("+psycopg", "")) as database:
+        database.execute("DROP TABLE IF EXISTS medpipe_audit, medpipe_seen, medpipe_outcome")
+
+
+@pytest.fixture
+def beside(project, recorded):
+    """Version 1 is champion, version 2 in the shadow for 40 answers; no one has asked yet."""
     project.configure(release={"mode": "shadow", "answers": ANSWERS, "agreement": 0.9})
     project.train(1.0, 0.0)
     project.promote()
@@ -134,6 +148,7 @@ def test_a_champion_that_is_not_new_is_left_to_people(new_champion):
     assert new_champion.status()["champion"] == "2"
 
 
+@pytest.mark.parametrize("recorded", ["sqlite"], indirect=True)
 def test_nothing_is_decided_by_a_record_that_was_changed(beside):
     put_pairs(beside, 8, failed=True)
     with sqlite3.connect(beside.layout.home.audit_database) as database:

@@ -1,13 +1,11 @@
 """Gradient boosting on the same patients: a network that loses to it is not worth having.
 
-The recipe is the same for every workload and is not tuned, so that nobody tunes it down: many small
-steps, stopped when val no longer gains, as the network's training is. It learns from what
-`Workload.features` shows it of the encoded inputs, and nothing of it is kept but its scores.
+It learns by the recipe of `trees` from what `Workload.features` shows it of the encoded inputs, and
+nothing of it is kept but its scores.
 
 References
 ----------
-Friedman 2001, Annals of Statistics 29:1189–1232 (gradient boosting); Grinsztajn et al. 2022,
-NeurIPS Datasets and Benchmarks (trees against networks on tables).
+Grinsztajn et al. 2022, NeurIPS Datasets and Benchmarks (trees against networks on tables).
 """
 
 from __future__ import annotations
@@ -18,67 +16,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from medpipe.errors import DataError
 from medpipe.evaluation.measures.contract import Measures
 from medpipe.evaluation.sample import Floats
+from medpipe.evaluation.trees import Fitting
 from medpipe.workload import Workload
 
 TRAIN_MAX = 200_000
 """Most training examples; more, evenly spread over train, would cost minutes and gain little."""
-_RECIPE: dict[str, Any] = {
-    "learning_rate": 0.08,
-    "max_iter": 300,
-    "max_leaf_nodes": 15,
-    "min_samples_leaf": 20,
-    "l2_regularization": 1.0,
-    "early_stopping": True,
-    "n_iter_no_change": 20,
-    "random_state": 0,
-}
 _PIECE = 1024
 """Rows turned into features at once."""
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """What trees are fitted on, stopped by, and asked for.
-
-    Parameters
-    ----------
-    train, val : features (N, F) and targets (N,) or (N, L)
-    asked : split → features (N, F)
-    """
-
-    train: tuple[NDArray[np.float32], NDArray[np.floating[Any]]]
-    val: tuple[NDArray[np.float32], NDArray[np.floating[Any]]]
-    asked: Mapping[str, NDArray[np.float32]]
-
-    def label(self, number: int) -> Fitting:
-        """The same for one of several labels, of the rows where it is known."""
-        sides = []
-        for shown, targets in (self.train, self.val):
-            known = ~np.isnan(targets[:, number])
-            sides.append((shown[known], targets[known, number]))
-        return Fitting(sides[0], sides[1], self.asked)
-
-    def classes(self) -> tuple[dict[str, Floats], int]:
-        """Logits (N,) of class 1, or (N, K) of more than two classes, by split; trees in all."""
-        model = self._fitted(HistGradientBoostingClassifier)
-        logits = {split: model.decision_function(shown) for split, shown in self.asked.items()}
-        return logits, int(model.n_iter_)
-
-    def quantity(self) -> tuple[dict[str, Floats], int]:
-        """The expected target (N,) by split; trees in all."""
-        model = self._fitted(HistGradientBoostingRegressor)
-        return {split: model.predict(shown) for split, shown in self.asked.items()}, model.n_iter_
-
-    def _fitted(self, kind: Any) -> Any:
-        # One thread, because several add up in an order of their own: same data, same trees.
-        with threadpool_limits(1, "openmp"):
-            return kind(**_RECIPE).fit(*self.train, X_val=self.val[0], y_val=self.val[1])
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from medpipe.objectives.binary import OUTCOMES, Binary, OperatingPoint
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
-    from medpipe.evaluation.baseline import Fitting
+    from medpipe.evaluation.trees import Fitting
 
 
 class Measured(Measures[OperatingPoint]):

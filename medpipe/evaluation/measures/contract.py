@@ -23,7 +23,7 @@ from medpipe.objectives.objective import Objective, Point
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
-    from medpipe.evaluation.baseline import Fitting
+    from medpipe.evaluation.trees import Fitting
 
 Better = Literal["higher", "lower", "one", "zero"]
 """Where the best value of a metric lies; there is no default."""

@@ -33,7 +33,7 @@ from medpipe.objectives.multiclass import Multiclass, Temperature
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
-    from medpipe.evaluation.baseline import Fitting
+    from medpipe.evaluation.trees import Fitting
 
 
 class Measured(Measures[Temperature]):

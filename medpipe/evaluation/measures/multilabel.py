@@ -27,7 +27,7 @@ from medpipe.objectives.multilabel import Multilabel, Points
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
-    from medpipe.evaluation.baseline import Fitting
+    from medpipe.evaluation.trees import Fitting
 
 
 class Measured(Measures[Points]):

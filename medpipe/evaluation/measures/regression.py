@@ -33,7 +33,7 @@ from medpipe.objectives.regression import Line, Regression
 from medpipe.sections import EvaluateParams
 
 if TYPE_CHECKING:
-    from medpipe.evaluation.baseline import Fitting
+    from medpipe.evaluation.trees import Fitting
 
 _ROUNDING = 1e-12
 """Share of the squares below which a variance is what rounding left of 0."""

@@ -94,7 +94,7 @@ REFUSED = {
     "truncated_png": (lambda film: png(200, 200)[:900], "cut"),
     "without_pixels": (lambda film: changed(film, without_pixels), "no pixel"),
     "one_pixel": (lambda film: png(1, 1), "1 × 1"),
-    "huge_png": (lambda film: huge_png(), "the most that is decoded of a PNG or JPEG"),
+    "huge_png": (lambda film: huge_png(), "20000 × 20000 px is more than max_pixels"),
     "huge_dicom": (lambda film: changed(film, of_20_000_squared), "20000 × 20000"),
 }
 

@@ -80,7 +80,7 @@ def test_one_row_scores_as_among_many(architecture: str) -> None:
 
 
 @every
-@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("members", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_artefact_is_the_network(architecture: str, members: int, tmp_path: Path) -> None:
     network = make(architecture, dropout=0.3, members=members).eval()
     names = ("descriptors", "measured", "values")

@@ -8,6 +8,7 @@ yet, because a run was killed in between, are taken from the parts.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ _SCHEMA = pa.schema(
     ]
 )
 _COVERED = b"parts"
+_ENDS = b"ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,19 @@ class Ledger:
                 "reason": [known[e].reason for e in order],
             },
             schema=_SCHEMA,
-        ).replace_schema_metadata({_COVERED: str(parts)})
+        ).replace_schema_metadata({_COVERED: str(parts), _ENDS: json.dumps([*self.ends(), parts])})
         with files.new_file(self._path) as partial:
             pq.write_table(table, partial, compression="zstd")
+
+    def ends(self) -> list[int]:
+        """How many parts there were when each ingest that found something was over, in order.
+
+        Those of an earlier medpipe, which did not note it, count as one.
+        """
+        if not self._path.exists():
+            return []
+        known = (pq.read_schema(self._path).metadata or {}).get(_ENDS)
+        return [self._covered()] if known is None else list(json.loads(known))
 
     def every_row_stands(self, rows: int) -> bool:
         """Whether the parts, of `rows` together, hold each item once and none was refused since.

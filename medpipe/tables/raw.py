@@ -175,6 +175,11 @@ class Raw:
                 digest.update(f"{row['example']} {row['content']}\n".encode())
         return digest.hexdigest()
 
+    def ingests(self) -> list[int]:
+        """The number of the first part of each ingest, oldest first."""
+        parts = self.number
+        return sorted({0, *(end for end in Ledger(self.folder).ends() if end < parts)})
+
     def _needed(self) -> list[Path]:
         if parts := self.parts():
             return parts

@@ -210,3 +210,31 @@ def test_look_counts_each_of_several_labels(raw):
         "ill": {"0": 2, "1": 1},
         "age_years": {"9.0": 2, "not known": 1},
     }
+
+
+def test_each_ingest_begins_at_a_part_that_is_remembered(raw):
+    known = {}
+    for first, parts in ((0, 2), (10, 3), (10, 3), (20, 4)):
+        if parts > len(raw.parts()):
+            rows = [row(n, size=300_000) for n in range(first, first + (5 if first == 0 else 1))]
+            raw.append(rows, part_mib=1)
+            known |= {each["example"]: Entry("r", "c", None) for each in rows}
+        assert len(raw.parts()) == parts
+        Ledger(raw.folder).save(known, parts=parts)  # the third found nothing
+    assert raw.ingests() == [0, 2, 3]
+    raw.append([row(30)])  # killed before its end: of it the ledger knows nothing yet
+    assert raw.ingests() == [0, 2, 3, 4]
+    frames = raw.frames(["example"], since=2, before=4)
+    assert [name for frame in frames for name in frame["example"]] == ["x_0010", "x_0020"]
+
+
+def test_what_an_earlier_medpipe_has_ingested_counts_as_one(raw):
+    assert raw.ingests() == [0]
+    raw.append([row(0)])
+    Ledger(raw.folder).save({"x_0000": Entry("r", "c", None)}, parts=1)
+    path = raw.folder / "ledger.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"parts": b"1"}), path)
+    assert raw.ingests() == [0]
+    raw.append([row(1)])
+    assert raw.ingests() == [0, 1]

@@ -12,6 +12,9 @@ look-at-data : facts are no longer stated, or the AUROC fell while the inputs st
 retrain      : the AUROC fell and the inputs have moved; or, before outcomes are known, the
                network's own features of them have (another device, another laboratory).
 recalibrate  : outcomes are more, or fewer, than expected, and the AUROC held: prevalence changed.
+               More or fewer by the margin of the policy; or by any number beyond chance where the
+               Brier score is worse: a model that tells most patients apart gives nearly as many
+               risks as there are outcomes, and is wrong of those between.
 look-at-data : the mix of patients has moved and nothing else. Risks stay right while only the mix
                changes, so there is nothing to mend until outcomes say so.
 """
@@ -83,7 +86,8 @@ def decide(evidence: Evidence, policy: MonitorParams) -> Verdict:
     worse = [m for m in evidence.measured if is_worse(m, policy)]
     passing = [m for m in evidence.movements if m.moved and not m.lasting]
     harder = [m for m in evidence.estimated if is_worse(m, policy)]
-    reasons = [_outcome_sentence(m) for m in worse]
+    off = [m for m in evidence.measured if _is_off(m, worse, policy)]
+    reasons = [_outcome_sentence(m) for m in (*worse, *(m for m in off if m not in worse))]
     reasons += [_sentence(m, policy) for m in lasting]
     reasons += [_sentence(m, policy) for m in passing]
     reasons += [_outcome_sentence(m) for m in harder]
@@ -91,7 +95,7 @@ def decide(evidence: Evidence, policy: MonitorParams) -> Verdict:
     reasons += [said for said in (evidence.unjudged, evidence.unknown) if said]
     if lasting or worse:
         lost = unexplained(evidence.movements, evidence.measured, policy)
-        action, why = _cooled(_action(lasting, worse, lost), evidence, policy)
+        action, why = _cooled(_action(lasting, worse, off, lost), evidence, policy)
         return Verdict("drifted", action, (why, *reasons))
     if passing or harder or evidence.unjudged:
         return Verdict("watch", "none", tuple(reasons))
@@ -136,8 +140,19 @@ def _explains(found: Movement) -> bool:
     return found.moved and shift.kind == "spread" and is_asked
 
 
+def _is_off(found: Measured, worse: Sequence[Measured], policy: MonitorParams) -> bool:
+    """Whether it says that risks are too high or too low, and that this costs something."""
+    if found.name != "observed_expected" or found.p > policy.outcome_alpha:
+        return False
+    costly = {(m.whom, m.question) for m in worse if m.name == "brier"}
+    return found.worse or (found.whom, found.question) in costly
+
+
 def _action(
-    lasting: Sequence[Movement], worse: Sequence[Measured], lost: Sequence[Part]
+    lasting: Sequence[Movement],
+    worse: Sequence[Measured],
+    off: Sequence[Measured],
+    lost: Sequence[Part],
 ) -> tuple[Action, str]:
     unstated = [m for m in lasting if m.shift.kind == "not stated"]
     if unstated:
@@ -151,7 +166,7 @@ def _action(
             "either outcomes are recorded in another way, or the inputs have another meaning. Find "
             "out which before anything is trained on them."
         )
-    if any(m.name == "observed_expected" for m in worse):
+    if off:
         return "recalibrate", (
             "The model orders patients as well as promised and its risks are off: prevalence has "
             "changed."
@@ -159,7 +174,10 @@ def _action(
     if any(m.shift.fact.startswith(INWARD) for m in lasting):
         return "retrain", "To the network itself the inputs look otherwise than the reference."
     if worse:
-        return "look-at-data", "The risks are further from what happened, and no measure says why."
+        return "look-at-data", (
+            "The risks are further from what happened, though as many outcomes as expected came: "
+            "patients may be harder to tell apart than those of the report."
+        )
     return "look-at-data", (
         "The mix of what is asked has moved. If only the mix has, the risks are still right; "
         "outcomes will tell."

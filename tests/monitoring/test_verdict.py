@@ -10,6 +10,7 @@ from medpipe.monitoring.verdict import Evidence, decide
 from medpipe.monitoring.windows import ALL
 
 POLICY = MonitorParams()
+SITES = ("site", "ab12"), ("site", "cd34")
 
 
 def movement(fact="distance", *, lasting=True, kind="spread", whom=ALL, moved=True):
@@ -22,9 +23,6 @@ def measured(name, *, worse=True, p=1e-6, whom=ALL):
     return Measured(whom, "", name, 0.7, 0.6, 0.8, 0.9, 200, 40, p, worse)
 
 
-SITES = ("site", "ab12"), ("site", "cd34")
-
-
 def evidence(**found):
     nothing = {"unjudged": "", "unknown": "", "movements": (), "measured": (), "estimated": ()}
     return Evidence(**nothing | {"release_days": 60.0} | found)
@@ -33,6 +31,11 @@ def evidence(**found):
 DISTANCE, SEX = movement(), movement("sex")
 UNSTATED = movement("age_years", kind="not stated")
 AUROC, RATIO = measured("auroc"), measured("observed_expected")
+BRIER = measured("brier")
+SLIGHT = measured("observed_expected", worse=False)
+"""Within the margin, and not by chance."""
+CHANCE = measured("observed_expected", worse=False, p=0.02)
+ELSEWHERE = measured("observed_expected", worse=False, whom=SITES[0])
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,13 @@ AUROC, RATIO = measured("auroc"), measured("observed_expected")
         ({"measured": (AUROC,)}, "drifted", "look-at-data"),
         ({"measured": (AUROC, RATIO), "movements": (SEX,)}, "drifted", "retrain"),
         ({"measured": (RATIO,), "movements": (DISTANCE,)}, "drifted", "recalibrate"),
-        ({"measured": (measured("brier"),)}, "drifted", "look-at-data"),
+        ({"measured": (BRIER,)}, "drifted", "look-at-data"),
+        ({"measured": (BRIER, SLIGHT)}, "drifted", "recalibrate"),
+        ({"measured": (BRIER, SLIGHT), "movements": (DISTANCE,)}, "drifted", "recalibrate"),
+        ({"measured": (BRIER, SLIGHT, AUROC)}, "drifted", "look-at-data"),
+        ({"measured": (BRIER, CHANCE)}, "drifted", "look-at-data"),
+        ({"measured": (BRIER, ELSEWHERE)}, "drifted", "look-at-data"),
+        ({"measured": (SLIGHT,)}, "ok", "none"),
         ({"measured": (measured("auroc", worse=False),)}, "ok", "none"),
         ({"measured": (measured("auroc", p=0.02),)}, "ok", "none"),
     ],

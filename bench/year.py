@@ -7,7 +7,7 @@ automation acts on its advice, and every 13 weeks a training is due anyway. Work
 killed at moments that a seed draws. A week takes a few seconds (`--window`, twice that) and as long
 as its trainings do; nothing else is imitated.
 
-    python bench/year.py [--weeks 52] [--window 10] [--kills 6] [--seed 1]
+    python bench/year.py [--weeks 52] [--window 14] [--kills 6] [--seed 1]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCANNER, PREVALENCE, LABELS, DUE = 20, 35, 45, 13
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--weeks", type=int, default=52)
-    arguments.add_argument("--window", type=float, default=10, help="seconds [10]")
+    arguments.add_argument("--window", type=float, default=14, help="seconds [14]")
     arguments.add_argument("--kills", type=int, default=6, help="of worker or server [6]")
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()

@@ -148,28 +148,39 @@ def automation(name: str, action: str, deployment: UUID) -> Automation:
     )
 
 
-def orphans() -> Automation:
+def orphans(silent: timedelta = _SILENT) -> Automation:
     """What calls a run crashed whose process was killed, so that the next one need not wait for it.
 
     A process that lives sends a heartbeat every half minute (prefect.toml). One that has ended, or
-    waits for a person, has said so.
+    waits for a person, has said so. A run that a worker had taken when it was killed has none yet,
+    and no other worker takes it: the way from there to the first heartbeat is watched as well.
+
+    Parameters
+    ----------
+    silent : without a sign of life for so long, a process is gone
     """
+    beats = "heartbeat"
+    taken = ("Pending", "Submitting", "InfrastructurePending", "Running", "Retrying")
     ended = ("Completed", "Failed", "Cancelled", "Cancelling", "Crashed", "Suspended", "Paused")
-    later = ("AwaitingRetry", "AwaitingConcurrencySlot", "Scheduled")
-    beats = "prefect.flow-run.heartbeat"
+    later = ("AwaitingRetry", "AwaitingConcurrencySlot", "Scheduled", "Resuming")
     return Automation(
         name="medpipe: a run whose process is gone has crashed",
         description="Made by `medpipe deploy`; `prefect deployment run` starts it again.",
         trigger=EventTrigger(
-            after={beats},
-            expect={beats, *(f"prefect.flow-run.{state}" for state in (*ended, *later))},
+            after=_of_runs(beats, *taken),
+            expect=_of_runs(beats, *taken, *ended, *later),
             match={"prefect.resource.id": "prefect.flow-run.*"},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=_SILENT,
+            within=silent,
         ),
         actions=[
-            ChangeFlowRunState(state=StateType.CRASHED, message=f"no sign of life in {_SILENT}")
+            ChangeFlowRunState(state=StateType.CRASHED, message=f"no sign of life in {silent}")
         ],
     )
+
+
+def _of_runs(*names: str) -> set[str]:
+    """The events by which Prefect tells them."""
+    return {f"prefect.flow-run.{name}" for name in names}

@@ -20,6 +20,7 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
+from flows import lost
 from flows.monitoring import DRIFTED
 from flows.training import GPU
 from medpipe import config
@@ -175,9 +176,7 @@ def orphans(silent: timedelta = _SILENT) -> Automation:
             threshold=1,
             within=silent,
         ),
-        actions=[
-            ChangeFlowRunState(state=StateType.CRASHED, message=f"no sign of life in {silent}")
-        ],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"{lost.SILENT} in {silent}")],
     )
 
 

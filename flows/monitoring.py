@@ -1,5 +1,7 @@
 """The monitoring flow: ``medpipe monitor``, and the event that may start a training.
 
+It also tells of runs that were killed, since they cannot.
+
 Drift never promotes: it starts a training, which the change plan may stop and the gate may refuse.
 """
 
@@ -13,7 +15,7 @@ from typing import Any
 from prefect import flow, get_run_logger, task
 from prefect.events import emit_event
 
-from flows import late, notices, steps
+from flows import late, lost, notices, steps
 from medpipe import files
 from medpipe.paths import Layout
 from medpipe.project import open_workload
@@ -58,6 +60,8 @@ async def monitor(workload: str, root: Path | None = None) -> dict[str, Any]:
         get_run_logger().info("monitor %s: %s", workload, reason)
         return {"workload": workload, "summary": reason}
     judge(workload, root=layout.root)  # first: nothing else takes a bad model away
+    for line in await lost.tell(layout, now=datetime.now(UTC)):
+        get_run_logger().error("%s", line)
     found = watch(workload, root=layout.root)
     if found["verdict"] == "drifted":
         cooldown_h = open_workload(workload, layout.root).params.plan.cooldown_h

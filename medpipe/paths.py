@@ -174,6 +174,11 @@ class Layout:
         return self.home.folder / "drift" / f"{self.workload}.json"
 
     @property
+    def lost(self) -> Path:
+        """Until when monitoring told of runs that were killed."""
+        return self.home.folder / "lost" / f"{self.workload}.json"
+
+    @property
     def champion(self) -> Path:
         """The promoted model, as the service loads it."""
         return self.home.champions / self.workload

@@ -6,8 +6,10 @@ import contextlib
 import json
 import socket
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +59,23 @@ class Place:
         return run("prefect", *arguments, cwd=self.root, **self.where)
 
     def asked(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """What the server's API says at `path`; with a `body`, to a POST."""
+        """What the server's API says at `path`; with a `body`, to a POST.
+
+        Asked again, as Prefect's own client does, where the server's database was locked (503).
+        """
         request = urllib.request.Request(
             f"{self.api}/{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        for left in reversed(range(5)):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or not left:
+                    raise
+                time.sleep(1)
 
     def newest_run(self) -> dict[str, Any]:
         found = self.asked("flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -24,8 +25,17 @@ async def main():
 
 asyncio.run(main())
 """
+TELL = """
+import asyncio, json
+from datetime import UTC, datetime
+from pathlib import Path
+from flows import lost
+from medpipe.paths import Layout
 
-
+layout = Layout(Path().resolve(), "chest_xray")
+print(json.dumps(asyncio.run(lost.tell(layout, now=datetime.now(UTC)))))
+"""
+"""What the monitoring flow does."""
 TAKEN = {
     "train": ["Pending"],
     "monitor": ["Pending", "Submitting"],
@@ -35,7 +45,7 @@ TAKEN = {
 """Flow → how far its run had come when nothing more was heard of it; one at a time of each."""
 
 
-def test_a_run_whose_worker_was_killed_before_its_first_heartbeat_has_crashed(tmp_path):
+def test_runs_whose_worker_was_killed_before_a_heartbeat_have_crashed_and_are_told_once(tmp_path):
     place = Place(tmp_path, quick_project.make(tmp_path / "project"))
     with place.server():
         place.deploy()
@@ -47,6 +57,15 @@ def test_a_run_whose_worker_was_killed_before_its_first_heartbeat_has_crashed(tm
             assert time.monotonic() < last, states_of(place, runs)
             time.sleep(0.5)
         assert states_of(place, runs)["release"] == "Completed"
+        told, again = told_of(place), told_of(place)
+    assert {line.split()[0] for line in told} == {"train", "monitor", "score"}
+    assert all("`prefect deployment run '" in line for line in told)
+    assert again == []
+
+
+def told_of(place: Place) -> list[str]:
+    said = run("python", "-c", TELL, cwd=place.root, **place.where).stdout.splitlines()[-1]
+    return list(json.loads(said))
 
 
 def taken(place: Place, flow: str, states: list[str]) -> str:

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_a_new_scanner_is_learned_broken_labels_are_not_and_no_run_is_lost(tmp_path):
-    year = Year(tmp_path, window_s=8)
+    year = Year(tmp_path, window_s=14)
     with year.running():
         quiet = year.week()
         year.hospitals.changes_scanner()

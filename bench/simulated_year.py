@@ -198,7 +198,9 @@ class Year:
             },
             "plan": {
                 "data": {"new_least": 100},
-                **{"cooldown_h": 24 * 7 * scale, "recalibrate": {"cases_least": 30}},
+                "cooldown_h": 24 * 7 * scale,
+                # From 35 to 70 of 100 is 1.5 in log odds, which the default leaves to a person.
+                "recalibrate": {"cases_least": 30, "intercept": {"low": -2.0, "high": 2.0}},
             },
         }
 

@@ -1,6 +1,6 @@
 """A year of two hospitals, week by week, through Prefect's server and worker, MLflow and service.
 
-Films arrive every week; what two in three of them turned out to show is told a week later. In week
+Films arrive every week; what four in five of them turned out to show is told a week later. In week
 20 one hospital buys a unit that stores noisier negatives and does not say so, in week 35 prevalence
 doubles, in week 45 what is told belongs to other patients. Monitoring looks every week, an
 automation acts on its advice, and every 13 weeks a training is due anyway. Worker and server are
@@ -8,6 +8,7 @@ killed at moments that a seed draws. A week takes a few seconds (`--window`, twi
 as its trainings do; nothing else is imitated.
 
     python bench/year.py [--weeks 52] [--window 14] [--kills 6] [--seed 1]
+                         [--scanner 20] [--prevalence 35] [--labels 45]
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import machine
 import numpy as np
 from simulated_year import Year
 
-SCANNER, PREVALENCE, LABELS, DUE = 20, 35, 45, 13
+HAPPENS = {"scanner": 20, "prevalence": 35, "labels": 45}
+"""What changes, and in which week."""
+DUE = 13
 
 
 def main() -> None:
@@ -30,6 +33,8 @@ def main() -> None:
     arguments.add_argument("--window", type=float, default=14, help="seconds [14]")
     arguments.add_argument("--kills", type=int, default=6, help="of worker or server [6]")
     arguments.add_argument("--seed", type=int, default=1)
+    for name, week in HAPPENS.items():
+        arguments.add_argument(f"--{name}", type=int, default=week, help=f"week of it [{week}]")
     given = arguments.parse_args()
     rng = np.random.default_rng(given.seed)
     killed = {
@@ -41,20 +46,26 @@ def main() -> None:
         year = Year(Path(folder), window_s=given.window, seed=given.seed)
         with year.running():
             for number in range(1, given.weeks + 1):
-                one(year, number, killed.get(number), rng)
+                one(year, number, killed.get(number), rng, given)
             end = "agree" if year.agrees() else "DISAGREE"
         print(f"\n{year.kills} kills, {year.again} runs started again; at the end", end=" ")
         print(f"registry, record, release and service {end}")
     print(f"{time.perf_counter() - started:.0f} s; {machine.line('prefect', 'mlflow', 'bentoml')}")
 
 
-def one(year: Year, number: int, killed: str | None, rng: np.random.Generator) -> None:
+def one(
+    year: Year,
+    number: int,
+    killed: str | None,
+    rng: np.random.Generator,
+    given: argparse.Namespace,
+) -> None:
     """Live through one week and print it."""
-    if number == SCANNER:
+    if number == given.scanner:
         year.hospitals.changes_scanner()
-    if number == PREVALENCE:
+    if number == given.prevalence:
         year.hospitals.doubles_prevalence()
-    year.hospitals.corrupts = number >= LABELS
+    year.hospitals.corrupts = number >= given.labels
     if killed:
         year.kill(killed, after_s=float(rng.uniform(0, 4 * year.window_s)))
     due = f"; due: {year.retrain()}" if number % DUE == 0 else ""

@@ -64,11 +64,12 @@ def _measured(evidence: Evidence, policy: RecalibrationPlan) -> Iterator[Check]:
 def _observed(evidence: Evidence, policy: RecalibrationPlan) -> Check:
     before, after = (each["observed_expected"] for each in (evidence.before, evidence.after))
     off = [abs(math.log(each["value"])) for each in (before, after)]
-    passed = off[1] <= math.log1p(policy.observed_margin) and off[1] < off[0]
+    is_nearer = off[1] < off[0] or after["low"] <= 1 <= after["high"]
+    passed = off[1] <= math.log1p(policy.observed_margin) and is_nearer
     why = (
         f"On later answers {after['value']:.2f} outcomes are seen for each expected "
         f"({after['low']:.2f} to {after['high']:.2f}), uncorrected {before['value']:.2f}; allowed "
-        f"is a factor of {1 + policy.observed_margin:g}, and nearer to 1 than before"
+        f"is a factor of {1 + policy.observed_margin:g}, and it must reach 1, or come nearer to it"
     )
     limit = 1 + policy.observed_margin
     return Check("observed over expected", passed, after["value"], limit, why)

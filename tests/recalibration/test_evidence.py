@@ -127,7 +127,6 @@ def test_a_model_that_tells_patients_apart_worse_is_not_recalibrated():
     [
         ("after", "observed_expected", (1.26, 1.0, 1.5), "observed over expected"),
         ("after", "observed_expected", (0.79, 0.6, 1.0), "observed over expected"),
-        ("before", "observed_expected", (1.0, 0.9, 1.1), "observed over expected"),
         ("after", "calibration_slope", (0.7, 0.5, 0.9), "calibration slope"),
         ("after", "auroc", (0.855, 0.83, 0.88), "order of patients"),
         ("gain", "log_loss", (0.0001, -0.03, 0.03), "log loss"),
@@ -140,6 +139,26 @@ def test_what_is_not_better_on_later_answers_is_refused(figures, name, found, ch
     assert failed(replace(evidence, **{figures: {**getattr(evidence, figures), **worse}})) == [
         check
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        ((1.11, 0.97, 1.25), (0.88, 0.75, 1.02), False),  # nearly all patients are told apart
+        ((1.11, 0.97, 1.25), (0.88, 0.79, 0.97), True),
+        ((1.11, 1.01, 1.21), (1.10, 1.01, 1.19), False),
+    ],
+)
+def test_as_many_outcomes_as_expected_or_nearer_to_it(before, after, refused):
+    evidence, _ = weighed(hospital(0.3, 900))
+    figures = {
+        name: {
+            **getattr(evidence, name),
+            "observed_expected": dict(zip(("value", "low", "high"), found, strict=True)),
+        }
+        for name, found in (("before", before), ("after", after))
+    }
+    assert failed(replace(evidence, **figures)) == ["observed over expected"] * refused
 
 
 def test_another_decision_is_refused_unless_the_threshold_is_a_risk():

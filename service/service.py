@@ -8,7 +8,6 @@ and a path may hold a name.
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import bentoml
 from bentoml._internal.utils import circus
@@ -30,9 +30,18 @@ from medpipe.serving.log import WithoutValues
 # BentoML's arbiter looks every 10 s for a process that has died: so long nobody would be answered.
 # It has no setting for that (release 1.4.39); it imports this module before it makes its arbiter.
 _LOOK_S = 1.0
-circus.create_standalone_arbiter = functools.partial(
-    circus.create_standalone_arbiter, check_delay=_LOOK_S
-)
+_PARENT = "MEDPIPE_PARENT"
+"""Of a process that answers: which one watches over it, said before it begins."""
+_arbiter = circus.create_standalone_arbiter
+
+
+def _quick_arbiter(watchers: list[Any], **options: Any) -> Any:
+    for watcher in watchers:
+        watcher.env = {**(watcher.env or {}), _PARENT: str(os.getpid())}
+    return _arbiter(watchers, check_delay=_LOOK_S, **options)
+
+
+circus.create_standalone_arbiter = _quick_arbiter
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,7 +108,8 @@ class MedpipeService:
     """Answers clinical questions about uploaded files, with the models that the gate allowed."""
 
     def __init__(self) -> None:
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+        parent = int(config.environment(_PARENT) or os.getppid())
+        threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
         logging.getLogger("medpipe").setLevel(logging.INFO)
         for name in ("uvicorn.error", "bentoml._internal.server.http_app"):
             logging.getLogger(name).addFilter(WithoutValues())

@@ -143,7 +143,13 @@ def test_workers_do_not_outlive_the_process_that_watches_over_them(tmp_path, pyt
     with running.serve(pytestconfig.rootpath, tmp_path, MEDPIPE_WORKERS="2") as address:
         parent, workers = server(address)
         assert len(workers) >= 2
-        parent.kill()
+        workers[0].kill()
+        until = time.monotonic() + 10
+        while len(workers := parent.children()) < 2 or psutil.STATUS_ZOMBIE in (
+            each.status() for each in workers
+        ):
+            assert time.monotonic() < until
+        parent.kill()  # one of them has only just begun, and may not have looked who its parent is
         gone, alive = psutil.wait_procs(workers, timeout=15)
         assert (len(gone), alive) == (len(workers), [])
     with pytest.raises(httpx.ConnectError):

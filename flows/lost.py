@@ -41,7 +41,11 @@ async def tell(layout: Layout, *, now: datetime) -> list[str]:
         found = await client.read_flow_runs(
             flow_run_filter=filters, sort=FlowRunSort.EXPECTED_START_TIME_DESC
         )
-    lines = [_line(run, layout.workload) for run in found if _since(run) > since]
+        lines = [
+            _line(run, (await client.read_flow(run.flow_id)).name, layout.workload)
+            for run in found
+            if _since(run) > since
+        ]
     if lines:
         await notices.send(layout.root, "failed", layout.workload, lines)
     files.write_json(layout.lost, {"until": now.isoformat()})
@@ -55,8 +59,7 @@ def _since(run: FlowRun) -> datetime:
     return state.timestamp if state is not None and is_silent else datetime.min.replace(tzinfo=UTC)
 
 
-def _line(run: FlowRun, workload: str) -> str:
-    (flow,) = set(run.tags) - {"medpipe", workload} or {"?"}
+def _line(run: FlowRun, flow: str, workload: str) -> str:
     return (
         f"{flow} {run.name}: its process was killed, {_since(run):%F %T} UTC at the latest; "
         f"`prefect deployment run '{flow}/{workload}'` starts it again"

@@ -36,6 +36,7 @@ _arbiter = circus.create_standalone_arbiter
 
 
 def _quick_arbiter(watchers: list[Any], **options: Any) -> Any:
+    """BentoML's, which looks more often and tells each process who watches over it."""
     for watcher in watchers:
         watcher.env = {**(watcher.env or {}), _PARENT: str(os.getpid())}
     return _arbiter(watchers, check_delay=_LOOK_S, **options)
